@@ -1,0 +1,60 @@
+#include <array>
+#include <cstddef>
+
+#include "core/kernels/isa.hpp"
+#include "core/no_postgres.hpp"
+
+namespace nearest::core {
+namespace {
+
+/// Filled once, before any caller can run: constant data plus what the CPU says.
+struct Available {
+  std::array<const KernelTable*, 3> tables{};
+  std::size_t count = 0;
+
+  Available() noexcept {
+    add(kBaselineKernels);
+#if defined(__x86_64__)
+    __builtin_cpu_init();  // this may run before the C library's own constructor
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) add(kAvx2Kernels);
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
+      add(kAvx512Kernels);
+    }
+#elif defined(__aarch64__)
+    add(kNeonKernels);  // Advanced SIMD is part of the architecture
+#endif
+  }
+
+  void add(const KernelTable& table) noexcept { tables[count++] = &table; }
+};
+
+/// Never null, not even for a constructor of another file that runs before the ones here.
+constinit const KernelTable* in_use = &kBaselineKernels;
+
+const Available available;
+[[maybe_unused]] const bool best_chosen_at_load = choose_kernels("auto");
+
+}  // namespace
+
+const KernelTable& kernels() noexcept { return *in_use; }
+
+std::span<const KernelTable* const> available_kernels() noexcept {
+  return {available.tables.data(), available.count};
+}
+
+bool choose_kernels(std::string_view name) noexcept {
+  if (name == "auto") {
+    in_use = available.tables[available.count - 1];
+    return true;
+  }
+  for (const KernelTable* table : available_kernels()) {
+    if (table->name == name) {
+      in_use = table;
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace nearest::core

@@ -1,0 +1,166 @@
+/// The loops of all float32 kernels, written once over a register type.
+///
+/// Each instruction set's file supplies a type R and instantiates these templates with it. R lives in
+/// that file's own namespace, so no instance can be merged by the linker with one that was compiled
+/// for another instruction set. For the same reason nothing of the standard library is called here.
+///
+/// R holds R::kLanes floats (and copies like a number) and offers
+///   zero()                    all lanes 0
+///   load(p)                   kLanes floats from any address
+///   load_first(p, n)          the n < kLanes floats at p, other lanes 0; reads nothing behind them
+///   a - b, a + b, abs(a)
+///   multiply_add(a, b, sum)   sum + a·b (fused where the CPU can)
+///   sum(a)                    of all lanes
+/// and R::kTileRows, R::kTileColumns: a register tile of accumulators that leaves room for its inputs.
+#pragma once
+
+#include <cstddef>
+
+#include "core/kernels/table.hpp"
+
+namespace nearest::core {
+
+template <class R>
+struct L2SquaredStep {
+  static R add(R a, R b, R sum) {
+    const R difference = a - b;
+    return multiply_add(difference, difference, sum);
+  }
+};
+
+template <class R>
+struct InnerProductStep {
+  static R add(R a, R b, R sum) { return multiply_add(a, b, sum); }
+};
+
+template <class R>
+struct L1Step {
+  static R add(R a, R b, R sum) { return sum + abs(a - b); }
+};
+
+/// Folds both vectors with Step. Four accumulators hide the latency of the additions: one step needs
+/// two loads, so the load ports are the limit.
+template <class R, class Step>
+float fold(const float* a, const float* b, std::size_t dim) {
+  R sum0 = R::zero(), sum1 = R::zero(), sum2 = R::zero(), sum3 = R::zero();
+  std::size_t i = 0;
+  for (; i + 4 * R::kLanes <= dim; i += 4 * R::kLanes) {
+    sum0 = Step::add(R::load(a + i), R::load(b + i), sum0);
+    sum1 = Step::add(R::load(a + i + R::kLanes), R::load(b + i + R::kLanes), sum1);
+    sum2 = Step::add(R::load(a + i + 2 * R::kLanes), R::load(b + i + 2 * R::kLanes), sum2);
+    sum3 = Step::add(R::load(a + i + 3 * R::kLanes), R::load(b + i + 3 * R::kLanes), sum3);
+  }
+  for (; i + R::kLanes <= dim; i += R::kLanes) {
+    sum0 = Step::add(R::load(a + i), R::load(b + i), sum0);
+  }
+  if (i < dim) {
+    sum1 = Step::add(R::load_first(a + i, dim - i), R::load_first(b + i, dim - i), sum1);
+  }
+  return sum((sum0 + sum1) + (sum2 + sum3));
+}
+
+template <class R>
+struct CosineAccumulator {
+  R product = R::zero(), a_squared = R::zero(), b_squared = R::zero();
+
+  void add(R a, R b) {
+    product = multiply_add(a, b, product);
+    a_squared = multiply_add(a, a, a_squared);
+    b_squared = multiply_add(b, b, b_squared);
+  }
+};
+
+/// Three sums at once, so two sets of accumulators are enough to keep the units busy.
+template <class R>
+CosineSums fold_cosine(const float* a, const float* b, std::size_t dim) {
+  CosineAccumulator<R> even, odd;
+  std::size_t i = 0;
+  for (; i + 2 * R::kLanes <= dim; i += 2 * R::kLanes) {
+    even.add(R::load(a + i), R::load(b + i));
+    odd.add(R::load(a + i + R::kLanes), R::load(b + i + R::kLanes));
+  }
+  for (; i + R::kLanes <= dim; i += R::kLanes) even.add(R::load(a + i), R::load(b + i));
+  if (i < dim) odd.add(R::load_first(a + i, dim - i), R::load_first(b + i, dim - i));
+  return {sum(even.product + odd.product), sum(even.a_squared + odd.a_squared),
+          sum(even.b_squared + odd.b_squared)};
+}
+
+/// One tile of kRows x kColumns results: every register loaded is used kRows or kColumns times.
+template <class R, class Step, std::size_t kRows, std::size_t kColumns>
+void fold_tile(const float* a, const float* b, std::size_t dim, float* out, std::size_t out_stride) {
+  R sums[kRows][kColumns];
+  for (auto& row : sums) {
+    for (R& one : row) one = R::zero();
+  }
+  const auto step = [&](auto load) {
+    R from_b[kColumns];
+#pragma GCC unroll 8
+    for (std::size_t j = 0; j < kColumns; ++j) from_b[j] = load(b + j * dim);
+#pragma GCC unroll 8
+    for (std::size_t r = 0; r < kRows; ++r) {
+      const R from_a = load(a + r * dim);
+#pragma GCC unroll 8
+      for (std::size_t j = 0; j < kColumns; ++j) {
+        sums[r][j] = Step::add(from_a, from_b[j], sums[r][j]);
+      }
+    }
+  };
+  std::size_t i = 0;
+  for (; i + R::kLanes <= dim; i += R::kLanes) {
+    step([i](const float* row) { return R::load(row + i); });
+  }
+  if (i < dim) {
+    step([i, dim](const float* row) { return R::load_first(row + i, dim - i); });
+  }
+  for (std::size_t r = 0; r < kRows; ++r) {
+    for (std::size_t j = 0; j < kColumns; ++j) out[r * out_stride + j] = sum(sums[r][j]);
+  }
+}
+
+/// Rows of b are taken in panels that stay in a first-level cache while all rows of a pass over them.
+template <class R, class Step>
+void fold_block(const float* a, std::size_t n_a, const float* b, std::size_t n_b, std::size_t dim,
+                float* out) {
+  constexpr std::size_t kPanelFloats = 6144;  // 24 kB, of the 32 kB that every CPU has at least
+  std::size_t panel = dim == 0 ? n_b : kPanelFloats / dim / R::kTileColumns * R::kTileColumns;
+  if (panel < R::kTileColumns) panel = R::kTileColumns;
+
+  for (std::size_t begin = 0; begin < n_b; begin += panel) {
+    const std::size_t end = begin + panel < n_b ? begin + panel : n_b;
+    std::size_t r = 0;
+    for (; r + R::kTileRows <= n_a; r += R::kTileRows) {
+      std::size_t j = begin;
+      for (; j + R::kTileColumns <= end; j += R::kTileColumns) {
+        fold_tile<R, Step, R::kTileRows, R::kTileColumns>(a + r * dim, b + j * dim, dim,
+                                                          out + r * n_b + j, n_b);
+      }
+      for (; j < end; ++j) {
+        fold_tile<R, Step, R::kTileRows, 1>(a + r * dim, b + j * dim, dim, out + r * n_b + j, n_b);
+      }
+    }
+    for (; r < n_a; ++r) {
+      std::size_t j = begin;
+      for (; j + R::kTileColumns <= end; j += R::kTileColumns) {
+        fold_tile<R, Step, 1, R::kTileColumns>(a + r * dim, b + j * dim, dim, out + r * n_b + j,
+                                               n_b);
+      }
+      for (; j < end; ++j) out[r * n_b + j] = fold<R, Step>(a + r * dim, b + j * dim, dim);
+    }
+  }
+}
+
+/// The table of one instruction set.
+template <class R>
+constexpr KernelTable make_table(std::string_view name) {
+  return {
+      .name = name,
+      .l2_squared_f32 = fold<R, L2SquaredStep<R>>,
+      .inner_product_f32 = fold<R, InnerProductStep<R>>,
+      .cosine_sums_f32 = fold_cosine<R>,
+      .l1_f32 = fold<R, L1Step<R>>,
+      .l2_squared_block_f32 = fold_block<R, L2SquaredStep<R>>,
+      .inner_product_block_f32 = fold_block<R, InnerProductStep<R>>,
+  };
+}
+
+}  // namespace nearest::core
