@@ -3,6 +3,7 @@
 # Server files cannot live in the checkout: the server must not run as root, and an unprivileged user
 # may not see into root's home. So they are in a scratch folder of this checkout under /var/tmp (whose
 # path is also short enough for sockets); everything else that is made is in build/.
+# shellcheck shell=bash disable=SC2034 # the variables are for the scripts that source this
 set -euo pipefail
 
 repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -20,15 +21,13 @@ else
   as_server=()
 fi
 
-# A folder of ours in the scratch folder, made if need be. Others can write to /var/tmp: a scratch
-# folder that is not ours, or is a link, is refused.
+# Makes the scratch folder. Others can write to /var/tmp: one that is not ours, or is a link, is refused.
 make_scratch() {
   install -d -m 755 "$scratch"
   if [ -L "$scratch" ] || [ ! -O "$scratch" ]; then
     echo "$scratch belongs to somebody else: remove it or set PG_NEAREST_SCRATCH" >&2
     exit 1
   fi
-  install -d -m 755 "$@"
 }
 
 # The server tree that extensions are installed into (see server-tree), and its programs.

@@ -16,9 +16,12 @@ struct ElementTraits<float> {
   using Sum = float;
 };
 
-/// A type that vectors are made of. Algorithms are templates over it, kernels are not (one per type).
+/// A type that vectors are made of. Algorithms are templates over it, kernels are not (one per
+/// type).
 template <class T>
-concept Element = requires { typename ElementTraits<T>::Sum; };
+concept Element = requires {
+  typename ElementTraits<T>::Sum;
+};
 
 /// Borrowed elements of one vector; the dimension is its size().
 template <Element T>

@@ -1,8 +1,8 @@
 /// Distances between vectors as users see them: one template each over the element type.
 ///
-/// Sums are in float32 (see kernels/table.hpp), what follows is in double, as in pgvector: a sum that
-/// overflows makes a distance infinite, and the cosine distance of a zero vector is NaN.
-/// Both vectors must have the same dimension; callers check.
+/// Sums are in float32 (see kernels/table.hpp), what follows is in double, as in pgvector: a sum
+/// that overflows makes a distance infinite, and the cosine distance of a zero vector is NaN. Both
+/// vectors must have the same dimension; callers check.
 #pragma once
 
 #include <algorithm>

@@ -9,7 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "core/no_postgres.hpp"
+#include "core/no_postgres.hpp"  // last, so that it sees what the others brought
 
 namespace nearest::format {
 namespace {
@@ -19,15 +19,15 @@ namespace {
 //
 // A float32 is m·2^e with m < 2^24. All decimals nearer to it than half a step, 2^(e-1), read back
 // as it. With k = floor(log10(2^e)) that open interval of width 2^e >= 10^k holds one or more
-// multiples of 10^k and at most one multiple of 10^(k+1). So the shortest decimal is the multiple of
-// 10^(k+1) in the interval if there is one (without its trailing zeros), else the multiple of 10^k
-// nearest to m·2^e. (The same case distinction as in Giulietti, "The Schubfach way to render
+// multiples of 10^k and at most one multiple of 10^(k+1). So the shortest decimal is the multiple
+// of 10^(k+1) in the interval if there is one (without its trailing zeros), else the multiple of
+// 10^k nearest to m·2^e. (The same case distinction as in Giulietti, "The Schubfach way to render
 // doubles", 2020.)
 //
-// We compute X = m·2^e / 10^k in fixed point. The scale 2^e / 10^k is in [1, 10) and its table entry
-// is cut off at 2^-60, so X comes out too small by less than 2^24 units of 2^-60. A comparison that
-// is decided by more than kDoubt units is therefore decided rightly; else, and where the interval is
-// not symmetric (m = 2^23), the standard library decides.
+// We compute X = m·2^e / 10^k in fixed point. The scale 2^e / 10^k is in [1, 10) and its table
+// entry is cut off at 2^-60, so X comes out too small by less than 2^24 units of 2^-60. A
+// comparison that is decided by more than kDoubt units is therefore decided rightly; else, and
+// where the interval is not symmetric (m = 2^23), the standard library decides.
 
 constexpr int kFractionBits = 60;
 constexpr std::uint64_t kOne = std::uint64_t{1} << kFractionBits;
@@ -77,7 +77,7 @@ constexpr unsigned __int128 scaled_power(int exponent, int k) {
 constexpr std::array<Scale, 255> make_scales() {
   std::array<Scale, 255> scales{};
   int k = -46;
-  for (int biased = 0; biased < 255; ++biased) {  // k grows with it
+  for (int biased = 0; biased < 255; ++biased) {     // k grows with it
     const int e = (biased == 0 ? 1 : biased) - 150;  // subnormals share the exponent of biased 1
     auto factor = scaled_power(e + kFractionBits, k);
     while (factor >= 10 * kOne) {
@@ -112,8 +112,7 @@ struct Digits {
                           .ptr;
     double read_back = 0;
     std::from_chars(text, end, read_back);
-    const bool inside =
-        (value + below) / 2 < read_back && read_back < value + step_up / 2;
+    const bool inside = (value + below) / 2 < read_back && read_back < value + step_up / 2;
     if (!inside && n_digits < 9) continue;
 
     Digits digits{0, 0};
@@ -180,7 +179,8 @@ static_assert(std::endian::native == std::endian::little,
 void store(char* out, std::uint64_t word) { std::memcpy(out, &word, sizeof word); }
 
 /// d.ddde-05: one digit before the point, at least two in the exponent.
-[[gnu::noinline]] char* write_scientific(char first, const char* rest, int n_rest, int exponent, char* out) {
+[[gnu::noinline]] char* write_scientific(char first, const char* rest, int n_rest, int exponent,
+                                         char* out) {
   *out++ = first;
   if (n_rest > 0) {
     *out++ = '.';
@@ -209,7 +209,8 @@ char* write_float(float value, char* out) noexcept {
   const Digits digits = shortest_digits(magnitude_bits);
   const char first = static_cast<char>('0' + digits.nine / 100'000'000);
   const std::uint64_t rest = eight_digits(digits.nine % 100'000'000);
-  const int n_rest = (static_cast<int>(std::bit_width(rest)) + 7) / 8;  // digits behind the first, without end zeros
+  const int n_rest = (static_cast<int>(std::bit_width(rest)) + 7) /
+                     8;  // digits behind the first, without end zeros
 
   if (digits.exponent < 0 && digits.exponent >= -4) {
     store(out, 0x3030'3030'3030'2E30);  // "0.000000"
@@ -256,7 +257,8 @@ LeadingDigits leading_digits(const char* text) {
   std::uint64_t word = 0;
   std::memcpy(&word, text, sizeof word);
   const std::uint64_t values = word - kAsciiZeros;
-  // A byte's top bit is set here if it is no digit. Carries disturb only the bytes behind such a one.
+  // A byte's top bit is set here if it is no digit. Carries disturb only the bytes behind such a
+  // one.
   const std::uint64_t others = ((word + 0x4646'4646'4646'4646) | values) & 0x8080'8080'8080'8080;
   const int count = std::countr_zero(others) / 8;
   // Move the last digit to the top, so that zeros lead; then add up pairs, fours, eights.
@@ -271,9 +273,10 @@ LeadingDigits leading_digits(const char* text) {
 constexpr std::uint64_t kIntegerPowersOfTen[] = {1,       10,        100,        1'000,      10'000,
                                                  100'000, 1'000'000, 10'000'000, 100'000'000};
 
-/// Plain decimals ("-0.0123456"): the digits as an integer below 2^53, divided by a power of ten, are
-/// a correctly rounded double. Rounding that again to float32 is right unless the double lies next to
-/// the middle between two floats. Returns null where it does, or where the text is of another form.
+/// Plain decimals ("-0.0123456"): the digits as an integer below 2^53, divided by a power of ten,
+/// are a correctly rounded double. Rounding that again to float32 is right unless the double lies
+/// next to the middle between two floats. Returns null where it does, or where the text is of
+/// another form.
 const char* read_plain(const char* text, const char* text_end, float& value) {
   constexpr std::ptrdiff_t kMaxFraction = 16;
   const char* at = text;
@@ -302,7 +305,7 @@ const char* read_plain(const char* text, const char* text_end, float& value) {
 
   const double wide = static_cast<double>(digits) / kPowersOfTen[n_fraction];
   const auto cut_off = std::bit_cast<std::uint64_t>(wide) & 0x1FFF'FFFF;  // 29 bits too many
-  if (cut_off - 0x0FFF'FFFF <= 2) return nullptr;  // the middle, or a double beside it
+  if (cut_off - 0x0FFF'FFFF <= 2) return nullptr;   // the middle, or a double beside it
   const auto magnitude = static_cast<float>(wide);  // 0 or at least 10^-15, so never subnormal
   value = negative ? -magnitude : magnitude;
   return at;
@@ -325,8 +328,8 @@ const char* read_float(const char* text, const char* text_end, float& value,
                        bool& out_of_range) noexcept {
   if (const char* end = read_plain(text, text_end, value)) return end;
 
-  // from_chars knows neither '+' nor hexadecimal, and stops early there: take its answer only if the
-  // number ends where a list's number may end. It rounds correctly, as strtof does.
+  // from_chars knows neither '+' nor hexadecimal, and stops early there: take its answer only if
+  // the number ends where a list's number may end. It rounds correctly, as strtof does.
   const auto [end, error] = std::from_chars(text, text_end, value);
   if (error == std::errc{} && ends_number(*end) && std::isfinite(value)) return end;
   return read_any(text, value, out_of_range);

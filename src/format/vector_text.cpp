@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-
 #include "format/float_text.hpp"
 #include "format/vector_value.hpp"
-#include "core/no_postgres.hpp"
+
+#include "core/no_postgres.hpp"  // last, so that it sees what the others brought
 
 namespace nearest::format {
 namespace {
@@ -61,7 +61,8 @@ ParsedVectorText read_vector_text(std::string_view text, std::span<float> elemen
 }
 
 std::size_t max_text_bytes(std::size_t dim) noexcept {
-  // Each element with its comma; write_float's scratch behind the last one covers "[", "]" and zero.
+  // Each element with its comma; write_float's scratch behind the last one covers "[", "]" and
+  // zero.
   return dim * (kMaxFloatText + 1) + kFloatTextScratch;
 }
 

@@ -29,8 +29,8 @@ struct ParsedVectorText {
 /// Upper bound of the elements that read_vector_text will write for this text.
 std::size_t max_elements(std::string_view text) noexcept;
 
-/// Reads `text`, which must be followed by a zero byte, into `elements` (at least max_elements(text)
-/// long). Errors are found in the order of the text, the first one is reported.
+/// Reads `text`, which must be followed by a zero byte, into `elements` (at least
+/// max_elements(text) long). Errors are found in the order of the text, the first one is reported.
 ParsedVectorText read_vector_text(std::string_view text, std::span<float> elements) noexcept;
 
 /// Bytes that write_vector_text needs for `dim` elements, the ending zero included.

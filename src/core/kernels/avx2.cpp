@@ -4,7 +4,8 @@
 
 #include "core/kernels/isa.hpp"
 #include "core/kernels/register_loops.hpp"
-#include "core/no_postgres.hpp"
+
+#include "core/no_postgres.hpp"  // last, so that it sees what the others brought
 
 namespace nearest::core {
 namespace avx2 {
@@ -25,9 +26,7 @@ struct Register {
   }
   friend Register operator-(Register a, Register b) { return {_mm256_sub_ps(a.lanes, b.lanes)}; }
   friend Register operator+(Register a, Register b) { return {_mm256_add_ps(a.lanes, b.lanes)}; }
-  friend Register abs(Register a) {
-    return {_mm256_andnot_ps(_mm256_set1_ps(-0.0F), a.lanes)};
-  }
+  friend Register abs(Register a) { return {_mm256_andnot_ps(_mm256_set1_ps(-0.0F), a.lanes)}; }
   friend Register multiply_add(Register a, Register b, Register sum) {
     return {_mm256_fmadd_ps(a.lanes, b.lanes, sum.lanes)};
   }

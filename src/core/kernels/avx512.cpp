@@ -4,7 +4,8 @@
 
 #include "core/kernels/isa.hpp"
 #include "core/kernels/register_loops.hpp"
-#include "core/no_postgres.hpp"
+
+#include "core/no_postgres.hpp"  // last, so that it sees what the others brought
 
 namespace nearest::core {
 namespace avx512 {
@@ -29,8 +30,7 @@ struct Register {
     // -Wuninitialized in g++ 12.
     const __m256 eight = _mm256_add_ps(_mm512_maskz_extractf32x8_ps(0xFF, a.lanes, 0),
                                        _mm512_maskz_extractf32x8_ps(0xFF, a.lanes, 1));
-    const __m128 four =
-        _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
     const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
   }

@@ -4,12 +4,14 @@
 
 #include "core/kernels/isa.hpp"
 #include "core/kernels/register_loops.hpp"
-#include "core/no_postgres.hpp"
+
+#include "core/no_postgres.hpp"  // last, so that it sees what the others brought
 
 namespace nearest::core {
 namespace baseline {
 
 using Lanes [[gnu::vector_size(16)]] = float;
+using Bits [[gnu::vector_size(16)]] = unsigned;  // of the same size: a cast keeps the bits
 
 struct Register {
   static constexpr std::size_t kLanes = 4, kTileRows = 2, kTileColumns = 4;
@@ -28,13 +30,11 @@ struct Register {
   }
   friend Register operator-(Register a, Register b) { return {a.lanes - b.lanes}; }
   friend Register operator+(Register a, Register b) { return {a.lanes + b.lanes}; }
-  friend Register abs(Register a) { return {a.lanes < 0 ? -a.lanes : a.lanes}; }
+  friend Register abs(Register a) { return {(Lanes)((Bits)a.lanes & 0x7FFF'FFFFU)}; }
   friend Register multiply_add(Register a, Register b, Register sum) {
     return {sum.lanes + a.lanes * b.lanes};
   }
-  friend float sum(Register a) {
-    return (a.lanes[0] + a.lanes[1]) + (a.lanes[2] + a.lanes[3]);
-  }
+  friend float sum(Register a) { return (a.lanes[0] + a.lanes[1]) + (a.lanes[2] + a.lanes[3]); }
 };
 
 }  // namespace baseline

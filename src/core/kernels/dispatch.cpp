@@ -2,7 +2,8 @@
 #include <cstddef>
 
 #include "core/kernels/isa.hpp"
-#include "core/no_postgres.hpp"
+
+#include "core/no_postgres.hpp"  // last, so that it sees what the others brought
 
 namespace nearest::core {
 namespace {

@@ -6,7 +6,8 @@
 
 #include "core/kernels/isa.hpp"
 #include "core/kernels/register_loops.hpp"
-#include "core/no_postgres.hpp"
+
+#include "core/no_postgres.hpp"  // last, so that it sees what the others brought
 
 namespace nearest::core {
 namespace neon {

@@ -1,8 +1,9 @@
 /// The loops of all float32 kernels, written once over a register type.
 ///
-/// Each instruction set's file supplies a type R and instantiates these templates with it. R lives in
-/// that file's own namespace, so no instance can be merged by the linker with one that was compiled
-/// for another instruction set. For the same reason nothing of the standard library is called here.
+/// Each instruction set's file supplies a type R and instantiates these templates with it. R lives
+/// in that file's own namespace, so no instance can be merged by the linker with one that was
+/// compiled for another instruction set. For the same reason nothing of the standard library is
+/// called here.
 ///
 /// R holds R::kLanes floats (and copies like a number) and offers
 ///   zero()                    all lanes 0
@@ -11,7 +12,8 @@
 ///   a - b, a + b, abs(a)
 ///   multiply_add(a, b, sum)   sum + a·b (fused where the CPU can)
 ///   sum(a)                    of all lanes
-/// and R::kTileRows, R::kTileColumns: a register tile of accumulators that leaves room for its inputs.
+/// and R::kTileRows, R::kTileColumns: a register tile of accumulators that leaves room for its
+/// inputs.
 #pragma once
 
 #include <cstddef>
@@ -38,8 +40,8 @@ struct L1Step {
   static R add(R a, R b, R sum) { return sum + abs(a - b); }
 };
 
-/// Folds both vectors with Step. Four accumulators hide the latency of the additions: one step needs
-/// two loads, so the load ports are the limit.
+/// Folds both vectors with Step. Four accumulators hide the latency of the additions: one step
+/// needs two loads, so the load ports are the limit.
 template <class R, class Step>
 float fold(const float* a, const float* b, std::size_t dim) {
   R sum0 = R::zero(), sum1 = R::zero(), sum2 = R::zero(), sum3 = R::zero();
@@ -87,7 +89,8 @@ CosineSums fold_cosine(const float* a, const float* b, std::size_t dim) {
 
 /// One tile of kRows x kColumns results: every register loaded is used kRows or kColumns times.
 template <class R, class Step, std::size_t kRows, std::size_t kColumns>
-void fold_tile(const float* a, const float* b, std::size_t dim, float* out, std::size_t out_stride) {
+void fold_tile(const float* a, const float* b, std::size_t dim, float* out,
+               std::size_t out_stride) {
   R sums[kRows][kColumns];
   for (auto& row : sums) {
     for (R& one : row) one = R::zero();
@@ -117,7 +120,8 @@ void fold_tile(const float* a, const float* b, std::size_t dim, float* out, std:
   }
 }
 
-/// Rows of b are taken in panels that stay in a first-level cache while all rows of a pass over them.
+/// Rows of b are taken in panels that stay in a first-level cache while all rows of a pass over
+/// them.
 template <class R, class Step>
 void fold_block(const float* a, std::size_t n_a, const float* b, std::size_t n_b, std::size_t dim,
                 float* out) {

@@ -27,7 +27,7 @@ struct CosineSums {
 struct KernelTable {
   std::string_view name;  ///< of the instruction set: "baseline", "avx2", "avx512", "neon"
 
-  float (*l2_squared_f32)(const float* a, const float* b, std::size_t dim);     ///< Σ (a_i - b_i)²
+  float (*l2_squared_f32)(const float* a, const float* b, std::size_t dim);  ///< Σ (a_i - b_i)²
   float (*inner_product_f32)(const float* a, const float* b, std::size_t dim);  ///< Σ a_i·b_i
   CosineSums (*cosine_sums_f32)(const float* a, const float* b, std::size_t dim);
   float (*l1_f32)(const float* a, const float* b, std::size_t dim);  ///< Σ |a_i - b_i|
@@ -45,7 +45,8 @@ const KernelTable& kernels() noexcept;
 /// The tables that this CPU can run, slowest first; the first is always "baseline".
 std::span<const KernelTable* const> available_kernels() noexcept;
 
-/// Makes the named table the one in use; "auto" means the best. False if this CPU has none so named.
+/// Makes the named table the one in use; "auto" means the best. False if this CPU has none so
+/// named.
 bool choose_kernels(std::string_view name) noexcept;
 
 }  // namespace nearest::core

@@ -1,5 +1,6 @@
-/// avg() of dense vector types. State: float8[], {count, sum of dimension 1, ..., sum of dimension n},
-/// and {0} before the first row; the same as pgvector's, so partial states can be stored and exchanged.
+/// avg() of dense vector types. State: float8[], {count, sum of dimension 1, ..., sum of dimension
+/// n}, and {0} before the first row; the same as pgvector's, so partial states can be stored and
+/// exchanged.
 #pragma once
 
 #include "pg/type/vector_datum.hpp"
@@ -37,8 +38,8 @@ inline ArrayType* new_state(std::size_t dim) {
   return state;
 }
 
-/// What the new state may be written into: inside an aggregate the old one itself, since no one else
-/// holds it; else (SQL called the function) a copy.
+/// What the new state may be written into: inside an aggregate the old one itself, since no one
+/// else holds it; else (SQL called the function) a copy.
 inline ArrayType* own_state(FunctionCallInfo fcinfo, ArrayType* state) {
   if (AggCheckCallContext(fcinfo, nullptr) != 0) return state;
   return DatumGetArrayTypePCopy(PointerGetDatum(state));

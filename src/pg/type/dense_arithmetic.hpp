@@ -16,7 +16,8 @@ extern "C" {
 
 namespace nearest::pg {
 
-/// True if any element is infinite. Sums of finite elements are never NaN, so inf is all to look for.
+/// True if any element is infinite. Sums of finite elements are never NaN, so inf is all to look
+/// for.
 template <core::Element T>
 bool any_infinite(core::VectorView<T> elements) {
   bool found = false;
@@ -52,7 +53,8 @@ Datum dense_multiply(FunctionCallInfo fcinfo) {
   const Value<T>* b = get_vector_argument<T>(fcinfo, 1);
   check_same_dim<T>(a, b);
   Value<T>* result = new_vector<T>(a->dim);
-  combine_elements<T>(a, b, [](T x, T y) { return static_cast<T>(x * y); }, result);
+  combine_elements<T>(
+      a, b, [](T x, T y) { return static_cast<T>(x * y); }, result);
   for (std::size_t i = 0; i < result->dim; ++i) {
     if (result->elements()[i] == 0 && a->elements()[i] != 0 && b->elements()[i] != 0) {
       float_underflow_error();

@@ -45,8 +45,8 @@ Datum array_to_dense(FunctionCallInfo fcinfo) {
     ereport(ERROR, (errcode(ERRCODE_DATA_EXCEPTION), errmsg("array must be 1-D")));
   }
   if (ARR_HASNULL(array) && array_contains_nulls(array)) {
-    ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-                    errmsg("array must not contain nulls")));
+    ereport(ERROR,
+            (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("array must not contain nulls")));
   }
   const int n = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
   check_dim<T>(n);

@@ -1,4 +1,5 @@
-/// Order, equality and hashing of dense vector types: what btree and hash operator classes are made of.
+/// Order, equality and hashing of dense vector types: what btree and hash operator classes are made
+/// of.
 #pragma once
 
 #include "pg/type/vector_datum.hpp"

@@ -4,6 +4,7 @@
 #include "pg/type/vector_datum.hpp"
 
 #include "core/metric.hpp"
+#include "pg/type/read_ahead.hpp"
 
 namespace nearest::pg {
 
@@ -13,6 +14,8 @@ Datum dense_distance(FunctionCallInfo fcinfo) {
   const Value<T>* a = get_vector_argument<T>(fcinfo, 0);
   const Value<T>* b = get_vector_argument<T>(fcinfo, 1);
   check_same_dim<T>(a, b);
+  read_ahead(a, Value<T>::bytes(a->dim));
+  read_ahead(b, Value<T>::bytes(b->dim));
   PG_RETURN_FLOAT8(kDistance(a->view(), b->view()));
 }
 

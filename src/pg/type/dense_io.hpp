@@ -61,7 +61,8 @@ Datum dense_in(FunctionCallInfo fcinfo) {
       format::read_vector_text(text, {result->elements(), result->dim});
   if (parsed.error != format::VectorTextError::kNone) report_text_error<T>(text.data(), parsed);
   check_expected_dim(typmod, parsed.dim);
-  PG_RETURN_POINTER(result);  // on success max_elements was exact: each comma separates two elements
+  PG_RETURN_POINTER(
+      result);  // on success max_elements was exact: each comma separates two elements
 }
 
 /// (T) -> cstring
@@ -80,8 +81,7 @@ Datum dense_typmod_in(FunctionCallInfo fcinfo) {
   int n_modifiers = 0;
   const int32* modifiers = ArrayGetIntegerTypmods(PG_GETARG_ARRAYTYPE_P(0), &n_modifiers);
   if (n_modifiers != 1) {
-    ereport(ERROR,
-            (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("invalid type modifier")));
+    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("invalid type modifier")));
   }
   if (modifiers[0] < 1) {
     ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -119,8 +119,8 @@ Datum dense_recv(FunctionCallInfo fcinfo) {
   check_dim<T>(dim);
   check_expected_dim(typmod, dim);
   if (reserved != 0) {
-    ereport(ERROR, (errcode(ERRCODE_DATA_EXCEPTION),
-                    errmsg("expected unused to be 0, not %u", reserved)));
+    ereport(ERROR,
+            (errcode(ERRCODE_DATA_EXCEPTION), errmsg("expected unused to be 0, not %u", reserved)));
   }
 
   // Asks for all bytes before anything is allocated: a short message is refused here.

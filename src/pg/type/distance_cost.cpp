@@ -26,11 +26,11 @@ namespace {
 // Costs in units of cpu_operator_cost, one of which is what the planner charges for an integer
 // comparison. Measured with bench/README.md's "Cost of a distance" table: a sequential scan of
 // 784-dimensional rows spends as long in one distance as in ...
-constexpr double kCallCost = 1;                // the call, its checks, the root
-constexpr double kElementsPerCost = 100;       // float32 elements read and summed for one unit
-constexpr double kToastedCallCost = 60;        // finding a value in the TOAST table
-constexpr double kToastedBytesPerCost = 100;   // copying its chunks together
-constexpr double kUnknownDim = 512;            // a parameter or a column without dimensions
+constexpr double kCallCost = 1;               // the call, its checks, the root
+constexpr double kElementsPerCost = 100;      // float32 elements read and summed for one unit
+constexpr double kToastedCallCost = 60;       // finding a value in the TOAST table
+constexpr double kToastedBytesPerCost = 100;  // copying its chunks together
+constexpr double kUnknownDim = 512;           // a parameter or a column without dimensions
 
 /// What the planner can know of one argument.
 struct Argument {
@@ -52,7 +52,8 @@ bool is_toasted(Oid relation_id, AttrNumber attribute, double value_bytes) {
   const int32 analyzed_width = get_attavgwidth(relation_id, attribute);
   if (analyzed_width > 0) return analyzed_width < value_bytes / 2;
 
-  HeapTuple tuple = SearchSysCache2(ATTNUM, ObjectIdGetDatum(relation_id), Int16GetDatum(attribute));
+  HeapTuple tuple =
+      SearchSysCache2(ATTNUM, ObjectIdGetDatum(relation_id), Int16GetDatum(attribute));
   if (!HeapTupleIsValid(tuple)) return false;
   const char storage = reinterpret_cast<Form_pg_attribute>(GETSTRUCT(tuple))->attstorage;
   ReleaseSysCache(tuple);
@@ -70,7 +71,8 @@ Argument describe_argument(PlannerInfo* root, Node* node, std::size_t element_by
     const auto* constant = reinterpret_cast<Const*>(node);
     if (!constant->constisnull) {
       const Size bytes = toast_raw_datum_size(constant->constvalue);
-      argument.dim = static_cast<double>((bytes - format::DenseValue<float>::bytes(0)) / element_bytes);
+      argument.dim =
+          static_cast<double>((bytes - format::DenseValue<float>::bytes(0)) / element_bytes);
     }
     return argument;
   }

@@ -71,7 +71,9 @@ NEAREST_FUNCTION(nearest_vector_concat) { return dense_concat<float>(fcinfo); }
 NEAREST_FUNCTION(nearest_vector_lt) { return dense_relation<float, std::less<int>>(fcinfo); }
 NEAREST_FUNCTION(nearest_vector_le) { return dense_relation<float, std::less_equal<int>>(fcinfo); }
 NEAREST_FUNCTION(nearest_vector_eq) { return dense_relation<float, std::equal_to<int>>(fcinfo); }
-NEAREST_FUNCTION(nearest_vector_ne) { return dense_relation<float, std::not_equal_to<int>>(fcinfo); }
+NEAREST_FUNCTION(nearest_vector_ne) {
+  return dense_relation<float, std::not_equal_to<int>>(fcinfo);
+}
 NEAREST_FUNCTION(nearest_vector_ge) {
   return dense_relation<float, std::greater_equal<int>>(fcinfo);
 }

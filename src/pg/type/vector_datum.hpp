@@ -1,4 +1,5 @@
-/// Between SQL values and the vectors of core: reading arguments, making results, the common checks.
+/// Between SQL values and the vectors of core: reading arguments, making results, the common
+/// checks.
 #pragma once
 
 #include "pg/postgres.hpp"
@@ -28,13 +29,14 @@ void check_dim(std::int64_t dim) {
                     errmsg("%s must have at least 1 dimension", SqlType<T>::kName)));
   }
   if (dim > format::kMaxDim) {
-    ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-                    errmsg("%s cannot have more than %u dimensions", SqlType<T>::kName,
-                           format::kMaxDim)));
+    ereport(ERROR,
+            (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+             errmsg("%s cannot have more than %u dimensions", SqlType<T>::kName, format::kMaxDim)));
   }
 }
 
-/// Raises if a column or cast says vector(typmod) and the value has another dimension; -1 says nothing.
+/// Raises if a column or cast says vector(typmod) and the value has another dimension; -1 says
+/// nothing.
 inline void check_expected_dim(int32 typmod, std::size_t dim) {
   if (typmod != -1 && typmod != static_cast<int32>(dim)) {
     ereport(ERROR, (errcode(ERRCODE_DATA_EXCEPTION),
@@ -46,18 +48,18 @@ inline void check_expected_dim(int32 typmod, std::size_t dim) {
 template <core::Element T>
 void check_same_dim(const Value<T>* a, const Value<T>* b) {
   if (a->dim != b->dim) {
-    ereport(ERROR, (errcode(ERRCODE_DATA_EXCEPTION),
-                    errmsg("different %s dimensions %d and %d", SqlType<T>::kName, a->dim, b->dim)));
+    ereport(ERROR, (errcode(ERRCODE_DATA_EXCEPTION), errmsg("different %s dimensions %d and %d",
+                                                            SqlType<T>::kName, a->dim, b->dim)));
   }
 }
 
 /// Raises: vectors hold finite numbers only. Called for an element that is not.
 template <core::Element T>
 [[noreturn]] void report_not_finite(T element) {
-  ereport(ERROR, (errcode(ERRCODE_DATA_EXCEPTION),
-                  errmsg(element != element ? "NaN not allowed in %s"
-                                            : "infinite value not allowed in %s",
-                         SqlType<T>::kName)));
+  ereport(ERROR,
+          (errcode(ERRCODE_DATA_EXCEPTION),
+           errmsg(element != element ? "NaN not allowed in %s" : "infinite value not allowed in %s",
+                  SqlType<T>::kName)));
   pg_unreachable();
 }
 

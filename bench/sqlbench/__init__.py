@@ -1,0 +1,1 @@
+"""Benchmarks of vector extensions through plain SQL: similarity search and COPY."""
