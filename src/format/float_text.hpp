@@ -6,19 +6,21 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 
 namespace nearest::format {
 
 /// Longest text of a finite float32: "-1.17549435e-38".
 inline constexpr std::size_t kMaxFloatText = 15;
 
-/// Bytes that write_float may touch from its first argument on, beyond the text's end.
-inline constexpr std::size_t kFloatTextScratch = 32;
+/// Bytes that write_floats may touch behind the end of what it writes.
+inline constexpr std::size_t kFloatTextScratch = 16;
 
-/// Writes the shortest decimal that reads back as `value`, which must be finite, and returns its
-/// end. Fixed notation for decimal exponents -4 to 5, else scientific with two exponent digits:
-/// 0.0001, 123456, 1e+06, 1.5e-05, -0. The bytes up to out + kFloatTextScratch must be writable.
-char* write_float(float value, char* out) noexcept;
+/// Writes the shortest decimals that read back as `values`, which must be finite, each followed by
+/// a comma, and returns the end. Fixed notation for decimal exponents -4 to 5, else scientific with
+/// two exponent digits: 0.0001, 123456, 1e+06, 1.5e-05, -0. `out` must have room for (kMaxFloatText
+/// + 1) bytes per value and kFloatTextScratch more.
+char* write_floats(std::span<const float> values, char* out) noexcept;
 
 /// Reads one number at `text`, by the grammar of strtof in the C locale without its leading blanks:
 /// sign, decimal or hexadecimal, exponent, the words for infinity and NaN. Correctly rounded.

@@ -61,18 +61,13 @@ ParsedVectorText read_vector_text(std::string_view text, std::span<float> elemen
 }
 
 std::size_t max_text_bytes(std::size_t dim) noexcept {
-  // Each element with its comma; write_float's scratch behind the last one covers "[", "]" and
-  // zero.
-  return dim * (kMaxFloatText + 1) + kFloatTextScratch;
+  return 1 + dim * (kMaxFloatText + 1) + kFloatTextScratch;
 }
 
 char* write_vector_text(std::span<const float> elements, char* out) noexcept {
   *out++ = '[';
-  for (const float element : elements) {
-    out = write_float(element, out);
-    *out++ = ',';
-  }
-  if (!elements.empty()) --out;
+  out = write_floats(elements, out);
+  if (!elements.empty()) --out;  // the last comma
   *out++ = ']';
   *out = '\0';
   return out;

@@ -12,13 +12,18 @@
 #include <cstring>
 #include <random>
 #include <string>
+#include <vector>
+
+#include "core/kernels/table.hpp"
 
 namespace nearest::format {
 namespace {
 
 std::string written(float value) {
-  char text[kFloatTextScratch];
-  return {text, write_float(value, text)};
+  char text[kMaxFloatText + 1 + kFloatTextScratch];
+  const std::string with_comma(text, write_floats({&value, 1}, text));
+  EXPECT_EQ(with_comma.back(), ',');
+  return with_comma.substr(0, with_comma.size() - 1);
 }
 
 /// The number of significant digits in a decimal text.
@@ -50,14 +55,14 @@ void expect_shortest(float value) {
   ASSERT_FALSE(inside) << text << " could be " << shorter;
 }
 
-TEST(WriteFloat, is_the_shortest_text_that_reads_back) {
+TEST(WriteFloats, is_the_shortest_text_that_reads_back) {
   // A stride that is odd and prime visits all exponents and all endings of the mantissa.
   for (std::uint64_t bits = 1; bits < 0x7F80'0000; bits += 9973) {
     expect_shortest(std::bit_cast<float>(static_cast<std::uint32_t>(bits)));
   }
 }
 
-TEST(WriteFloat, is_the_shortest_for_powers_of_two_and_their_neighbors) {
+TEST(WriteFloats, is_the_shortest_for_powers_of_two_and_their_neighbors) {
   for (std::uint32_t biased = 0; biased < 255; ++biased) {
     for (const int offset : {-2, -1, 0, 1, 2}) {
       const std::uint32_t bits = (biased << 23) + static_cast<std::uint32_t>(offset);
@@ -67,7 +72,7 @@ TEST(WriteFloat, is_the_shortest_for_powers_of_two_and_their_neighbors) {
   }
 }
 
-TEST(WriteFloat, chooses_between_fixed_and_scientific_notation) {
+TEST(WriteFloats, chooses_between_fixed_and_scientific_notation) {
   EXPECT_EQ(written(0.0F), "0");
   EXPECT_EQ(written(-0.0F), "-0");
   EXPECT_EQ(written(1), "1");
@@ -90,6 +95,26 @@ TEST(WriteFloat, chooses_between_fixed_and_scientific_notation) {
   EXPECT_EQ(written(1e-45F), "1e-45");
   // Halfway between two floats lies exactly 33556570; PostgreSQL does not count that as read back.
   EXPECT_EQ(written(33556568), "3.3556568e+07");
+}
+
+TEST(WriteFloats, is_the_same_for_every_instruction_set_and_number_of_values) {
+  std::mt19937 random(20240117);
+  std::vector<float> values(1000);
+  for (float& value : values) {
+    do {
+      value = std::bit_cast<float>(static_cast<std::uint32_t>(random()));
+    } while (!std::isfinite(value));
+  }
+  std::string one_by_one;
+  core::choose_kernels("baseline");
+  for (const float value : values) one_by_one += written(value) + ',';
+  for (const core::KernelTable* table : core::available_kernels()) {
+    core::choose_kernels(table->name);
+    std::vector<char> text(values.size() * (kMaxFloatText + 1) + kFloatTextScratch);
+    EXPECT_EQ(std::string(text.data(), write_floats(values, text.data())), one_by_one)
+        << table->name;
+  }
+  core::choose_kernels("auto");
 }
 
 /// What read_float makes of a text: bits, characters read, range error.
@@ -207,7 +232,7 @@ TEST(ReadFloat, rounds_correctly_next_to_the_middle_between_two_floats) {
   }
 }
 
-TEST(ReadFloat, reads_back_what_write_float_wrote) {
+TEST(ReadFloat, reads_back_what_was_written) {
   for (std::uint64_t bits = 0; bits < 0x7F80'0000; bits += 20'011) {
     const auto value = std::bit_cast<float>(static_cast<std::uint32_t>(bits));
     const std::string text = written(value) + ",0.1234567890123456]";

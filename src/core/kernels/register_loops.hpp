@@ -18,6 +18,7 @@
 
 #include <cstddef>
 
+#include "core/kernels/digit_loop.hpp"
 #include "core/kernels/table.hpp"
 
 namespace nearest::core {
@@ -164,6 +165,7 @@ constexpr KernelTable make_table(std::string_view name) {
       .l1_f32 = fold<R, L1Step<R>>,
       .l2_squared_block_f32 = fold_block<R, L2SquaredStep<R>>,
       .inner_product_block_f32 = fold_block<R, InnerProductStep<R>>,
+      .shortest_digits_f32 = find_shortest_digits<R>,
   };
 }
 

@@ -8,6 +8,8 @@
 #include <span>
 #include <string_view>
 
+#include "core/decimal/shortest_digits.hpp"
+
 namespace nearest::core {
 
 /// The three sums that a cosine is made of, from one pass over both vectors.
@@ -36,6 +38,9 @@ struct KernelTable {
                                std::size_t dim, float* out);
   void (*inner_product_block_f32)(const float* a, std::size_t n_a, const float* b, std::size_t n_b,
                                   std::size_t dim, float* out);
+
+  /// The decimal digits of n <= DigitsBlock::kSize finite numbers; signs are left to the caller.
+  void (*shortest_digits_f32)(const float* values, std::size_t n, DigitsBlock& out);
 };
 
 /// The table in use: the best one for this CPU unless another was chosen. Never null.

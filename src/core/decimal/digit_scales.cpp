@@ -1,0 +1,70 @@
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "core/decimal/shortest_digits.hpp"
+
+#include "core/no_postgres.hpp"  // last, so that it sees what the others brought
+
+namespace nearest::core::digits {
+namespace {
+
+using Wide = unsigned __int128;
+
+/// 2^exponent / 10^k, cut off to an integer, which must be below 2^128.
+constexpr Wide scaled_power(int exponent, int k) {
+  // 320 bits, least significant limb first. For k > 0 the division comes last, so the factors of
+  // two come first; for k < 0 the power of ten is exact and the shift comes last.
+  std::array<std::uint32_t, 10> limbs{};
+  const bool divide = k > 0;
+  const int first_shift = divide ? exponent : 0;
+  limbs[static_cast<std::size_t>(first_shift / 32)] = std::uint32_t{1} << (first_shift % 32);
+  for (int i = 0; i < (divide ? k : -k); ++i) {
+    std::uint64_t carry = 0;
+    if (divide) {
+      for (std::size_t j = limbs.size(); j-- > 0;) {
+        carry = (carry << 32) | limbs[j];
+        limbs[j] = static_cast<std::uint32_t>(carry / 10);
+        carry %= 10;
+      }
+    } else {
+      for (std::uint32_t& limb : limbs) {
+        carry += std::uint64_t{10} * limb;
+        limb = static_cast<std::uint32_t>(carry);
+        carry >>= 32;
+      }
+    }
+  }
+  const int last_shift = divide ? 0 : exponent;  // to the left; may be negative
+  Wide result = 0;
+  for (int bit = 127; bit >= 0; --bit) {
+    const int from = bit - last_shift;
+    const bool set = from >= 0 && from < 320 &&
+                     ((limbs[static_cast<std::size_t>(from / 32)] >> (from % 32)) & 1U) != 0;
+    result = (result << 1) | (set ? 1U : 0U);
+  }
+  return result;
+}
+
+/// k is found by trying, since log10(2) has no exact constant; it grows with e.
+constexpr ScaleTable make_scales() {
+  ScaleTable table{};
+  int k = -46;
+  for (int biased = 0; biased < 255; ++biased) {
+    const int e = (biased == 0 ? 1 : biased) - 150;  // subnormals share the exponent of 1
+    Wide scale = scaled_power(e + kFractionBits, k);
+    while (scale >= 10 * Wide{kOne}) {
+      ++k;
+      scale = scaled_power(e + kFractionBits, k);
+    }
+    table.scale[biased] = static_cast<std::uint64_t>(scale);
+    table.power[biased] = k;
+  }
+  return table;
+}
+
+}  // namespace
+
+constinit const ScaleTable kScales = make_scales();
+
+}  // namespace nearest::core::digits

@@ -1,0 +1,48 @@
+/// The fewest decimal digits that read back as a given float32, many numbers at a time.
+///
+/// A float32 is m·2^e with m < 2^24. All decimals nearer to it than half a step, 2^(e-1), read back
+/// as it. With k = floor(log10(2^e)) that open interval of width 2^e >= 10^k holds one or more
+/// multiples of 10^k and at most one multiple of 10^(k+1). So the shortest decimal is the multiple
+/// of 10^(k+1) in the interval if there is one (without its trailing zeros), else the multiple of
+/// 10^k nearest to m·2^e. (The case distinction of Giulietti, "The Schubfach way to render
+/// doubles", 2020.)
+///
+/// The kernels compute m·2^e / 10^k in fixed point with kFractionBits bits behind the point. The
+/// scale 2^e / 10^k lies in [1, 10) and is cut off at the last bit, so the product comes out too
+/// small by less than 2^24 units of that bit. A comparison that more than kDoubt units decide is
+/// decided rightly. The few numbers for which one is closer than that, and those whose interval is
+/// not symmetric (m = 2^23) or whose m has no leading one (subnormals, zero), are left open.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace nearest::core {
+
+/// Digits of up to kSize numbers, as arrays so that a register holds the same field of several.
+struct DigitsBlock {
+  static constexpr std::size_t kSize = 64;
+
+  /// Number i is first . rest · 10^exponent with one digit before the point and eight behind it.
+  std::uint64_t first[kSize];
+  std::uint64_t rest[kSize];  ///< a digit per byte, 0 to 9, the first in the lowest byte
+  std::int64_t exponent[kSize];
+  std::uint64_t is_open[kSize];  ///< not 0: the other fields hold nothing, the caller must decide
+};
+
+namespace digits {
+
+inline constexpr int kFractionBits = 59;  // ten times one must fit 63 bits: AVX2 compares signed
+inline constexpr std::uint64_t kOne = std::uint64_t{1} << kFractionBits;
+inline constexpr std::uint64_t kDoubt = std::uint64_t{1} << 26;
+
+/// By the eight exponent bits of a float32; 255 of them, since the last is not a number.
+struct ScaleTable {
+  std::uint64_t scale[255];  ///< floor(2^e / 10^k · kOne)
+  std::int64_t power[255];   ///< k = floor(log10(2^e))
+};
+
+extern const ScaleTable kScales;
+
+}  // namespace digits
+}  // namespace nearest::core

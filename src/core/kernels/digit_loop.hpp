@@ -1,0 +1,77 @@
+/// The loop that finds shortest decimal digits (decimal/shortest_digits.hpp), written once and
+/// compiled for each instruction set. R is only a tag that keeps the instances of different files
+/// apart.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "core/decimal/shortest_digits.hpp"
+
+namespace nearest::core {
+
+/// Without a branch, in 64-bit lanes, and with products of 32-bit halves only, so that compilers
+/// turn it into vector code; for real data the branches would be coin tosses anyway.
+template <class R>
+void find_shortest_digits(const float* values, std::size_t n, DigitsBlock& out) {
+  using namespace digits;
+  constexpr std::uint64_t kLow32 = 0xFFFF'FFFF;
+  constexpr int kPartBits = kFractionBits - 32;  // of the fraction, above its low 32 bits
+
+#pragma omp simd
+  for (std::size_t i = 0; i < n; ++i) {
+    const std::uint64_t magnitude = __builtin_bit_cast(std::uint32_t, values[i]) & 0x7FFF'FFFFU;
+    const std::uint64_t m = (magnitude & 0x7F'FFFF) | 0x80'0000;
+    const std::uint64_t biased = magnitude >> 23;
+    const std::uint64_t scale = kScales.scale[biased];
+
+    // x = m · scale in two parts: whole, below 10·2^24, and what is behind the point.
+    const std::uint64_t low = m * (scale & kLow32);
+    const std::uint64_t high = m * (scale >> 32) + (low >> 32);
+    const std::uint64_t whole = high >> kPartBits;
+    const std::uint64_t part =
+        ((high & ((std::uint64_t{1} << kPartBits) - 1)) << 32) | (low & kLow32);
+
+    // The distances to the multiples of ten on both sides, against half a step.
+    const std::uint64_t half_step = scale >> 1;
+    const std::uint64_t tens = ((whole * 3'435'973'837) >> 35) * 10;  // whole / 10 * 10
+    const std::uint64_t above = ((whole - tens) << kFractionBits) + part;
+    const std::uint64_t below = 10 * kOne - above;
+    const bool next_ten = static_cast<std::int64_t>(below) < static_cast<std::int64_t>(above);
+    const std::uint64_t distance = next_ten ? below : above;
+    const bool take_ten =
+        static_cast<std::int64_t>(distance) < static_cast<std::int64_t>(half_step);
+
+    const bool ten_is_close = distance - half_step + kDoubt < 2 * kDoubt;
+    const bool tie_is_close = part - kOne / 2 + kDoubt < 2 * kDoubt;
+    out.is_open[i] = static_cast<std::uint64_t>(ten_is_close) |
+                     static_cast<std::uint64_t>(tie_is_close & !take_ten) |
+                     static_cast<std::uint64_t>(m == 0x80'0000) |
+                     static_cast<std::uint64_t>(biased == 0);
+
+    // Seven to nine digits, made nine by zeros at the end.
+    std::uint64_t nine =
+        take_ten ? tens + (next_ten ? 10 : 0) : whole + (part >> (kFractionBits - 1));
+    std::int64_t exponent = kScales.power[biased] + 8;
+    for (int j = 0; j < 2; ++j) {
+      const bool is_short = nine < 100'000'000;
+      nine = is_short ? nine * 10 : nine;
+      exponent -= is_short ? 1 : 0;
+    }
+
+    // One digit and eight more; then fields of four digits, of two, of one, each half as wide as
+    // the one before. All divisions are exact by multiplication in the range that they are used in.
+    const std::uint64_t first = (nine * 1'441'151'881) >> 57;  // nine / 10^8
+    const std::uint64_t eight = nine - first * 100'000'000;
+    const std::uint64_t upper_four = (eight * 3'518'437'209) >> 45;  // eight / 10^4
+    const std::uint64_t fours = upper_four + ((eight - upper_four * 10'000) << 32);
+    const std::uint64_t upper_twos = ((fours * 10'486) >> 20) & 0x0000'007F'0000'007F;
+    const std::uint64_t twos = upper_twos + ((fours - upper_twos * 100) << 16);
+    const std::uint64_t upper_ones = ((twos * 103) >> 10) & 0x000F'000F'000F'000F;
+    out.first[i] = first;
+    out.rest[i] = upper_ones + ((twos - upper_ones * 10) << 8);
+    out.exponent[i] = exponent;
+  }
+}
+
+}  // namespace nearest::core
