@@ -24,36 +24,75 @@ void store(char* out, std::uint64_t word) { std::memcpy(out, &word, sizeof word)
 
 char ascii(std::uint64_t digit) { return static_cast<char>('0' + digit); }
 
-/// Fills number i of the block, which the kernel has left open: zero, or the fewest digits that lie
-/// strictly inside the interval of what reads back, whose ends are exact as doubles. (PostgreSQL
-/// does not count on readers to round the ends themselves to even.)
+/// A decimal of few digits: digits · 10^exponent.
+struct Decimal {
+  std::uint32_t digits;
+  int exponent;
+
+  /// Correctly rounded.
+  double value() const {
+    char text[32];
+    char* end = std::to_chars(text, text + sizeof text, digits).ptr;
+    *end++ = 'e';
+    end = std::to_chars(end, text + sizeof text, exponent).ptr;
+    double value = 0;
+    std::from_chars(text, end, value);
+    return value;
+  }
+};
+
+/// The decimal of n_digits that is nearest to `value`.
+Decimal nearest_decimal(float value, int n_digits) {
+  char text[32];
+  const char* const end =
+      std::to_chars(text, text + sizeof text, value, std::chars_format::scientific, n_digits - 1)
+          .ptr;
+  Decimal decimal{0, 0};
+  const char* at = text;
+  for (; *at != 'e'; ++at) {
+    if (*at != '.') decimal.digits = decimal.digits * 10 + static_cast<std::uint32_t>(*at - '0');
+  }
+  std::from_chars(at + (at[1] == '+' ? 2 : 1), end, decimal.exponent);
+  decimal.exponent -= n_digits - 1;
+  return decimal;
+}
+
+/// The decimal with the fewest digits that lies strictly inside the interval of what reads back as
+/// `value`, whose ends are exact as doubles. (PostgreSQL does not count on readers to round the
+/// ends themselves to even.)
+Decimal shortest_decimal(float value) {
+  const float up = std::nextafter(value, INFINITY);
+  const double half_down = (static_cast<double>(value) - std::nextafter(value, 0.0F)) / 2;
+  const double half_up = std::isinf(up) ? half_down : (static_cast<double>(up) - value) / 2;
+  const auto is_inside = [&](const Decimal& decimal) {
+    const double read_back = decimal.value();
+    return value - half_down < read_back && read_back < value + half_up;
+  };
+  for (int n_digits = 1; n_digits < 9; ++n_digits) {
+    Decimal decimal = nearest_decimal(value, n_digits);
+    if (is_inside(decimal)) return decimal;
+    // Below a power of two the interval is half as wide: the next decimal above may lie inside
+    // where the nearest, below, does not.
+    ++decimal.digits;
+    if (is_inside(decimal)) return decimal;
+  }
+  return nearest_decimal(value, 9);  // nine digits always suffice
+}
+
+/// Fills number i of the block, which the kernel has left open.
 [[gnu::noinline, gnu::cold]] void decide(float magnitude, DigitsBlock& block, std::size_t i) {
   block.first[i] = block.rest[i] = 0;
   block.exponent[i] = 0;
   if (magnitude == 0) return;
 
-  const double value = magnitude;
-  const double step_down = value - std::nextafter(magnitude, 0.0F);
-  const bool is_largest = std::isinf(std::nextafter(magnitude, INFINITY));
-  const double step_up = is_largest ? step_down : std::nextafter(magnitude, INFINITY) - value;
-  char text[32];
-  const char* end = text;
-  for (int n_behind_point = 0; n_behind_point <= 8; ++n_behind_point) {
-    end = std::to_chars(text, text + sizeof text, magnitude, std::chars_format::scientific,
-                        n_behind_point)
-              .ptr;
-    double read_back = 0;
-    std::from_chars(text, end, read_back);
-    if (value - step_down / 2 < read_back && read_back < value + step_up / 2) break;
+  const Decimal decimal = shortest_decimal(magnitude);
+  char digits[16];
+  const char* const end = std::to_chars(digits, digits + sizeof digits, decimal.digits).ptr;
+  block.first[i] = static_cast<std::uint64_t>(digits[0] - '0');
+  for (const char* at = digits + 1; at != end; ++at) {
+    block.rest[i] |= static_cast<std::uint64_t>(*at - '0') << (8 * (at - digits - 1));
   }
-
-  block.first[i] = static_cast<std::uint64_t>(text[0] - '0');
-  const char* at = text + 1;
-  if (*at == '.') ++at;
-  for (int shift = 0; *at != 'e'; shift += 8) {
-    block.rest[i] |= static_cast<std::uint64_t>(*at++ - '0') << shift;
-  }
-  std::from_chars(at + (at[1] == '+' ? 2 : 1), end, block.exponent[i]);
+  block.exponent[i] = decimal.exponent + (end - digits - 1);
 }
 
 /// d.ddde-05: one digit before the point, at least two in the exponent.

@@ -93,6 +93,10 @@ TEST(WriteFloats, chooses_between_fixed_and_scientific_notation) {
   EXPECT_EQ(written(3.4028235e38F), "3.4028235e+38");
   EXPECT_EQ(written(-1.1754944e-38F), "-1.1754944e-38");
   EXPECT_EQ(written(1e-45F), "1e-45");
+  // The interval of what reads back is half as wide below a power of two: these round up.
+  EXPECT_EQ(written(0x1p-96F), "1.2621775e-29");
+  EXPECT_EQ(written(0x1p87F), "1.5474251e+26");
+  EXPECT_EQ(written(0x1p90F), "1.2379401e+27");
   // Halfway between two floats lies exactly 33556570; PostgreSQL does not count that as read back.
   EXPECT_EQ(written(33556568), "3.3556568e+07");
 }
