@@ -3,10 +3,10 @@
 
     bench/storage.py --dsn 'dbname=bench_ours' [--source fashion784]
 
-"inline" is a table WITH (toast_tuple_target = 8160); "default" moves the vectors of rows over 2 kB to
-the TOAST table. The database has the extension and a table --source with an id and an embedding of at
-least 768 dimensions, as `bench/run search` loads it; vectors of 384, 768 and 1,536 dimensions are cut
-from it and put together. All is in shared buffers; times are medians of five runs.
+"inline" is a table WITH (toast_tuple_target = 8160); "default" moves the vectors of rows over
+2 kB to the TOAST table. The database has the extension and a table --source with an id and an
+embedding of at least 768 dimensions, as `bench/run search` loads it; vectors of 384, 768 and 1,536
+dimensions are cut from it and put together. All is in shared buffers; times are medians of five.
 
     search ms     exact search for 10 neighbors, one process
     column ms     a scan that reads another column only

@@ -11,7 +11,8 @@ from sqlbench.truth import OPERATORS
 EPILOG = """\
 Options marked [NAME=] hold for all targets, or for one if they begin with its name and '='.
 In --index and --query, {table}, {column}, {type}, {dim}, {metric}, {operator} and {opclass} stand
-for what the target and the metric make of them. Passwords belong in ~/.pgpass. See bench/sqlbench/README.md.
+for what the target and the metric make of them. Passwords belong in ~/.pgpass.
+See bench/sqlbench/README.md.
 """
 
 

@@ -86,13 +86,13 @@ Decimal shortest_decimal(float value) {
   if (magnitude == 0) return;
 
   const Decimal decimal = shortest_decimal(magnitude);
-  char digits[16];
-  const char* const end = std::to_chars(digits, digits + sizeof digits, decimal.digits).ptr;
-  block.first[i] = static_cast<std::uint64_t>(digits[0] - '0');
-  for (const char* at = digits + 1; at != end; ++at) {
-    block.rest[i] |= static_cast<std::uint64_t>(*at - '0') << (8 * (at - digits - 1));
+  std::uint32_t first = decimal.digits;
+  block.exponent[i] = decimal.exponent;
+  for (; first >= 10; first /= 10) {
+    block.rest[i] = (block.rest[i] << 8) | (first % 10);
+    ++block.exponent[i];
   }
-  block.exponent[i] = decimal.exponent + (end - digits - 1);
+  block.first[i] = first;
 }
 
 /// d.ddde-05: one digit before the point, at least two in the exponent.

@@ -73,8 +73,8 @@ Argument describe_argument(PlannerInfo* root, Node* node, std::size_t element_by
     const auto* constant = reinterpret_cast<Const*>(node);
     if (!constant->constisnull) {
       const Size bytes = toast_raw_datum_size(constant->constvalue);
-      argument.dim =
-          static_cast<double>((bytes - format::DenseValue<float>::bytes(0)) / element_bytes);
+      const Size dim = (bytes - format::DenseValue<float>::bytes(0)) / element_bytes;
+      argument.dim = static_cast<double>(dim);
     }
     return argument;
   }
