@@ -81,12 +81,9 @@ Decimal shortest_decimal(float value) {
 
 /// Fills number i of the block, which the kernel has left open.
 [[gnu::noinline, gnu::cold]] void decide(float magnitude, DigitsBlock& block, std::size_t i) {
-  block.first[i] = block.rest[i] = 0;
-  block.exponent[i] = 0;
-  if (magnitude == 0) return;
-
   const Decimal decimal = shortest_decimal(magnitude);
   std::uint32_t first = decimal.digits;
+  block.rest[i] = 0;
   block.exponent[i] = decimal.exponent;
   for (; first >= 10; first /= 10) {
     block.rest[i] = (block.rest[i] << 8) | (first % 10);

@@ -63,6 +63,27 @@ constexpr ScaleTable make_scales() {
   return table;
 }
 
+/// Whether scale · 10^k = 2^e · kOne holds without remainder, and scale is divisible by four.
+constexpr bool is_exact(const ScaleTable& table, std::uint64_t biased) {
+  // 2^e · kOne · 10^-k = 2^(e + kFractionBits - k) · 5^-k
+  const auto k = static_cast<int>(table.power[biased]);
+  const int twos = static_cast<int>(biased) - 150 + kFractionBits - k;
+  if (k > 0 || twos < 2) return false;
+  Wide product = Wide{1} << twos;
+  for (int i = 0; i < -k; ++i) product *= 5;
+  return product == table.scale[biased];
+}
+
+constexpr bool exact_range_is_right() {
+  const ScaleTable table = make_scales();
+  for (std::uint64_t biased = kFirstExact; biased <= kLastExact; ++biased) {
+    if (!is_exact(table, biased)) return false;
+  }
+  return true;
+}
+
+static_assert(exact_range_is_right());
+
 }  // namespace
 
 constinit const ScaleTable kScales = make_scales();

@@ -8,10 +8,13 @@
 /// doubles", 2020.)
 ///
 /// The kernels compute m·2^e / 10^k in fixed point with kFractionBits bits behind the point. The
-/// scale 2^e / 10^k lies in [1, 10) and is cut off at the last bit, so the product comes out too
-/// small by less than 2^24 units of that bit. A comparison that more than kDoubt units decide is
-/// decided rightly. The few numbers for which one is closer than that, and those whose interval is
-/// not symmetric (m = 2^23) or whose m has no leading one (subnormals, zero), are left open.
+/// scale 2^e / 10^k lies in [1, 10). For exponents from kFirstExact to kLastExact it has no more
+/// bits than that, so that all is exact: ends of the interval do not count as inside (PostgreSQL
+/// does not rely on readers to round them), and the middle between two multiples goes to the even
+/// one. Elsewhere the scale is cut off at its last bit and the product comes out too small by less
+/// than 2^24 units of that bit: a comparison that more than kDoubt units decide is decided rightly.
+/// The few numbers for which one is closer than that are left open. So are subnormals, and those
+/// powers of two whose interval, half as wide below, holds no multiple of 10^k or not the nearest.
 #pragma once
 
 #include <cstddef>
@@ -43,6 +46,11 @@ struct ScaleTable {
 };
 
 extern const ScaleTable kScales;
+
+/// Biased exponents, e + 150, between which scales are exact and divisible by four: 10^-k is an
+/// integer there (e <= 3), and its factor 2^-k with 2^e · kOne still has two bits to give.
+inline constexpr std::uint64_t kFirstExact = 80;
+inline constexpr std::uint64_t kLastExact = 153;
 
 }  // namespace digits
 }  // namespace nearest::core

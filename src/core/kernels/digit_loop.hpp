@@ -32,27 +32,35 @@ void find_shortest_digits(const float* values, std::size_t n, DigitsBlock& out) 
     const std::uint64_t part =
         ((high & ((std::uint64_t{1} << kPartBits) - 1)) << 32) | (low & kLow32);
 
-    // The distances to the multiples of ten on both sides, against half a step.
-    const std::uint64_t half_step = scale >> 1;
+    // The distances to the multiples of ten on both sides, against half a step. At most one is
+    // inside.
+    const bool asymmetric = m == 0x80'0000;
+    const std::uint64_t half_up = scale >> 1;
+    const std::uint64_t half_down = asymmetric ? scale >> 2 : half_up;
     const std::uint64_t tens = ((whole * 3'435'973'837) >> 35) * 10;  // whole / 10 * 10
     const std::uint64_t above = ((whole - tens) << kFractionBits) + part;
     const std::uint64_t below = 10 * kOne - above;
-    const bool next_ten = static_cast<std::int64_t>(below) < static_cast<std::int64_t>(above);
-    const std::uint64_t distance = next_ten ? below : above;
-    const bool take_ten =
-        static_cast<std::int64_t>(distance) < static_cast<std::int64_t>(half_step);
+    const bool down = static_cast<std::int64_t>(above - half_down) < 0;
+    const bool up = static_cast<std::int64_t>(below - half_up) < 0;
 
-    const bool ten_is_close = distance - half_step + kDoubt < 2 * kDoubt;
-    const bool tie_is_close = part - kOne / 2 + kDoubt < 2 * kDoubt;
-    out.is_open[i] = static_cast<std::uint64_t>(ten_is_close) |
-                     static_cast<std::uint64_t>(tie_is_close & !take_ten) |
-                     static_cast<std::uint64_t>(m == 0x80'0000) |
-                     static_cast<std::uint64_t>(biased == 0);
+    // Else the nearest multiple of one.
+    const bool tie = part == kOne / 2;
+    const std::uint64_t round_up =
+        tie ? whole & 1 : static_cast<std::uint64_t>(part >> (kFractionBits - 1));
+
+    const bool exact = (biased >= kFirstExact) & (biased <= kLastExact);
+    const bool close = (above - half_down + kDoubt < 2 * kDoubt) |
+                       (below - half_up + kDoubt < 2 * kDoubt) |
+                       (part - kOne / 2 + kDoubt < 2 * kDoubt) | asymmetric;
+    const bool outside = asymmetric & !down & !up & (round_up == 0) & (part >= half_down);
+    const bool is_zero = magnitude == 0;
+    out.is_open[i] = static_cast<std::uint64_t>((!exact & close) | outside | (biased == 0)) &
+                     static_cast<std::uint64_t>(!is_zero);
 
     // Seven to nine digits, made nine by zeros at the end.
-    std::uint64_t nine =
-        take_ten ? tens + (next_ten ? 10 : 0) : whole + (part >> (kFractionBits - 1));
-    std::int64_t exponent = kScales.power[biased] + 8;
+    std::uint64_t nine = down ? tens : up ? tens + 10 : whole + round_up;
+    nine = is_zero ? 0 : nine;
+    std::int64_t exponent = is_zero ? 2 : kScales.power[biased] + 8;  // becomes 0 below
     for (int j = 0; j < 2; ++j) {
       const bool is_short = nine < 100'000'000;
       nine = is_short ? nine * 10 : nine;
