@@ -58,7 +58,7 @@ constexpr ScaleTable make_scales() {
       scale = scaled_power(e + kFractionBits, k);
     }
     table.scale[biased] = static_cast<std::uint64_t>(scale);
-    table.power[biased] = k;
+    table.power[biased] = static_cast<std::uint64_t>(k);
   }
   return table;
 }

@@ -37,12 +37,13 @@ namespace digits {
 
 inline constexpr int kFractionBits = 59;  // ten times one must fit 63 bits: AVX2 compares signed
 inline constexpr std::uint64_t kOne = std::uint64_t{1} << kFractionBits;
-inline constexpr std::uint64_t kDoubt = std::uint64_t{1} << 26;
+inline constexpr int kDoubtBits = 27;  // a difference is doubtful if it is in [-kDoubt, kDoubt)
+inline constexpr std::uint64_t kDoubt = std::uint64_t{1} << (kDoubtBits - 1);
 
 /// By the eight exponent bits of a float32; 255 of them, since the last is not a number.
 struct ScaleTable {
   std::uint64_t scale[255];  ///< floor(2^e / 10^k · kOne)
-  std::int64_t power[255];   ///< k = floor(log10(2^e))
+  std::uint64_t power[255];  ///< modulo 2^64: k = floor(log10(2^e))
 };
 
 extern const ScaleTable kScales;

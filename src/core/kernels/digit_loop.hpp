@@ -10,6 +10,21 @@
 
 namespace nearest::core {
 
+// Truth values are 0 and 1 in 64 bits: compilers vectorize that, but not a mixture of comparisons
+// of different widths. R again keeps the instances apart.
+
+/// 1 if a < b; both below 2^63.
+template <class R>
+constexpr std::uint64_t less(std::uint64_t a, std::uint64_t b) {
+  return (a - b) >> 63;
+}
+
+/// a if condition is 1, b if it is 0.
+template <class R>
+constexpr std::uint64_t select(std::uint64_t condition, std::uint64_t a, std::uint64_t b) {
+  return b ^ ((a ^ b) & (0 - condition));
+}
+
 /// Without a branch, in 64-bit lanes, and with products of 32-bit halves only, so that compilers
 /// turn it into vector code; for real data the branches would be coin tosses anyway.
 template <class R>
@@ -34,38 +49,38 @@ void find_shortest_digits(const float* values, std::size_t n, DigitsBlock& out) 
 
     // The distances to the multiples of ten on both sides, against half a step. At most one is
     // inside.
-    const bool asymmetric = m == 0x80'0000;
+    const std::uint64_t asymmetric = less<R>(m ^ 0x80'0000, 1);
     const std::uint64_t half_up = scale >> 1;
-    const std::uint64_t half_down = asymmetric ? scale >> 2 : half_up;
+    const std::uint64_t half_down = half_up >> asymmetric;
     const std::uint64_t tens = ((whole * 3'435'973'837) >> 35) * 10;  // whole / 10 * 10
     const std::uint64_t above = ((whole - tens) << kFractionBits) + part;
     const std::uint64_t below = 10 * kOne - above;
-    const bool down = static_cast<std::int64_t>(above - half_down) < 0;
-    const bool up = static_cast<std::int64_t>(below - half_up) < 0;
+    const std::uint64_t down = less<R>(above, half_down);
+    const std::uint64_t up = less<R>(below, half_up);
 
-    // Else the nearest multiple of one.
-    const bool tie = part == kOne / 2;
-    const std::uint64_t round_up =
-        tie ? whole & 1 : static_cast<std::uint64_t>(part >> (kFractionBits - 1));
+    // Else the nearest multiple of one; from the middle to the even one.
+    const std::uint64_t tie = less<R>(part ^ (kOne / 2), 1);
+    const std::uint64_t round_up = select<R>(tie, whole & 1, part >> (kFractionBits - 1));
 
-    const bool exact = (biased >= kFirstExact) & (biased <= kLastExact);
-    const bool close = (above - half_down + kDoubt < 2 * kDoubt) |
-                       (below - half_up + kDoubt < 2 * kDoubt) |
-                       (part - kOne / 2 + kDoubt < 2 * kDoubt) | asymmetric;
-    const bool outside = asymmetric & !down & !up & (round_up == 0) & (part >= half_down);
-    const bool is_zero = magnitude == 0;
-    out.is_open[i] = static_cast<std::uint64_t>((!exact & close) | outside | (biased == 0)) &
-                     static_cast<std::uint64_t>(!is_zero);
+    const std::uint64_t inexact = less<R>(biased, kFirstExact) | less<R>(kLastExact, biased);
+    const std::uint64_t close = less<R>((above - half_down + kDoubt) >> kDoubtBits, 1) |
+                                less<R>((below - half_up + kDoubt) >> kDoubtBits, 1) |
+                                less<R>((part - kOne / 2 + kDoubt) >> kDoubtBits, 1) | asymmetric;
+    const std::uint64_t outside =
+        asymmetric & ~(down | up | round_up | less<R>(part, half_down)) & 1;
+    const std::uint64_t zero = less<R>(magnitude, 1);
+    out.is_open[i] = ((inexact & close) | outside | less<R>(biased, 1)) & ~zero;
 
-    // Seven to nine digits, made nine by zeros at the end.
-    std::uint64_t nine = down ? tens : up ? tens + 10 : whole + round_up;
-    nine = is_zero ? 0 : nine;
-    std::int64_t exponent = is_zero ? 2 : kScales.power[biased] + 8;  // becomes 0 below
+    // Seven to nine digits, made nine by zeros at the end. Zero has them all.
+    std::uint64_t nine = select<R>(down | up, tens + 10 * up, whole + round_up);
+    nine = select<R>(zero, 0, nine);
+    std::uint64_t missing = 0;
     for (int j = 0; j < 2; ++j) {
-      const bool is_short = nine < 100'000'000;
-      nine = is_short ? nine * 10 : nine;
-      exponent -= is_short ? 1 : 0;
+      const std::uint64_t is_short = less<R>(nine, 100'000'000);
+      nine = select<R>(is_short, nine * 10, nine);
+      missing += is_short;
     }
+    const std::uint64_t power = select<R>(zero, 0, kScales.power[biased] + 8 - missing);
 
     // One digit and eight more; then fields of four digits, of two, of one, each half as wide as
     // the one before. All divisions are exact by multiplication in the range that they are used in.
@@ -78,7 +93,7 @@ void find_shortest_digits(const float* values, std::size_t n, DigitsBlock& out) 
     const std::uint64_t upper_ones = ((twos * 103) >> 10) & 0x000F'000F'000F'000F;
     out.first[i] = first;
     out.rest[i] = upper_ones + ((twos - upper_ones * 10) << 8);
-    out.exponent[i] = exponent;
+    out.exponent[i] = static_cast<std::int64_t>(power);
   }
 }
 

@@ -65,7 +65,10 @@ bool is_toasted(Oid relation_id, AttrNumber attribute, double value_bytes) {
 
 Argument describe_argument(PlannerInfo* root, Node* node, std::size_t element_bytes) {
   Argument argument;
+  // Below a cast to vector(n) is still a vector; below one from another type is not.
+  const Oid type = getBaseType(exprType(node));
   node = strip_implicit_coercions(node);
+  if (getBaseType(exprType(node)) != type) return argument;
   const int32 typmod = exprTypmod(node);  // vector(n) has typmod n
   if (typmod > 0) argument.dim = typmod;
 
