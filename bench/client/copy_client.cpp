@@ -1,8 +1,10 @@
 /// Times one COPY through the connection, with as little work of its own as libpq allows.
 ///
-///     copy_client CONNINFO 'COPY ... FROM STDIN ...' FILE     sends FILE, mapped into memory
-///     beforehand copy_client CONNINFO 'COPY ... TO STDOUT ...' [FILE]    receives; discards the
-///     data unless FILE is named
+///     copy_client CONNINFO BEFORE SQL [FILE]
+///
+/// BEFORE is a statement to run first on the same connection, not timed; it may be empty.
+/// SQL is a COPY: FROM STDIN sends FILE, which is mapped into memory before the clock starts;
+/// TO STDOUT discards the data, or writes it to FILE if one is named.
 ///
 /// Prints `SECONDS BYTES`: from sending the command to its end, the commit included, and the bytes
 /// of data.
@@ -68,8 +70,12 @@ std::size_t receive(PGconn* connection, std::ofstream* out) {
   return bytes;
 }
 
-int run(const char* conninfo, const char* sql, const char* path) {
+int run(const char* conninfo, const char* before, const char* sql, const char* path) {
   const Connection connection = connect(conninfo);
+  if (*before != '\0') {
+    const Result done(PQexec(connection.get(), before));
+    check(connection.get(), done.get());
+  }
   const bool is_input = std::string_view(sql).find("FROM STDIN") != std::string_view::npos;
   std::string_view input;
   std::optional<std::ofstream> output;
@@ -103,12 +109,12 @@ int run(const char* conninfo, const char* sql, const char* path) {
 }  // namespace nearest::bench
 
 int main(int argc, char** argv) {
-  if (argc != 3 && argc != 4) {
-    std::cerr << "usage: copy_client CONNINFO SQL [FILE]\n";
+  if (argc != 4 && argc != 5) {
+    std::cerr << "usage: copy_client CONNINFO BEFORE SQL [FILE]\n";
     return 2;
   }
   try {
-    return nearest::bench::run(argv[1], argv[2], argc == 4 ? argv[3] : nullptr);
+    return nearest::bench::run(argv[1], argv[2], argv[3], argc == 5 ? argv[4] : nullptr);
   } catch (const std::exception& failure) {
     std::cerr << failure.what() << '\n';
     return 1;

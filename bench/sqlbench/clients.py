@@ -107,9 +107,9 @@ class LatencyClient:
         return rest
 
 
-def run_copy(dsn, sql, file=None):
-    """One COPY through the connection; returns (seconds, bytes)."""
-    command = [BUILD / "client" / "copy_client", dsn, sql, *([file] if file else [])]
+def run_copy(dsn, sql, file=None, before=""):
+    """One COPY through a new connection, after the statement `before`; returns (seconds, bytes)."""
+    command = [BUILD / "client" / "copy_client", dsn, before, sql, *([file] if file else [])]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     if done.returncode != 0:
         raise ClientError(done.stderr.strip())

@@ -20,7 +20,19 @@ const char* skip_blanks(const char* at) {
 }  // namespace
 
 std::size_t max_elements(std::string_view text) noexcept {
-  const auto commas = static_cast<std::size_t>(std::count(text.begin(), text.end(), ','));
+  // In chunks that a byte can count, so that sixteen bytes or more are compared at a time.
+  constexpr std::size_t kChunk = 128;
+  std::size_t commas = 0;
+  for (std::size_t begin = 0; begin < text.size(); begin += kChunk) {
+    const char* chunk = text.data() + begin;
+    const std::size_t n = std::min(kChunk, text.size() - begin);
+    unsigned char in_chunk = 0;
+#pragma omp simd reduction(+ : in_chunk)
+    for (std::size_t i = 0; i < n; ++i) {
+      in_chunk = static_cast<unsigned char>(in_chunk + (chunk[i] == ',' ? 1 : 0));
+    }
+    commas += in_chunk;
+  }
   return std::min<std::size_t>(commas + 1, kMaxDim);
 }
 

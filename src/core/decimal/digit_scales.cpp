@@ -46,27 +46,32 @@ constexpr Wide scaled_power(int exponent, int k) {
   return result;
 }
 
-/// k is found by trying, since log10(2) has no exact constant; it grows with e.
 constexpr ScaleTable make_scales() {
   ScaleTable table{};
-  int k = -46;
-  for (int biased = 0; biased < 255; ++biased) {
-    const int e = (biased == 0 ? 1 : biased) - 150;  // subnormals share the exponent of 1
-    Wide scale = scaled_power(e + kFractionBits, k);
-    while (scale >= 10 * Wide{kOne}) {
-      ++k;
-      scale = scaled_power(e + kFractionBits, k);
-    }
-    table.scale[biased] = static_cast<std::uint64_t>(scale);
-    table.power[biased] = static_cast<std::uint64_t>(k);
+  for (std::uint64_t biased = 0; biased < 255; ++biased) {
+    // Subnormals share the exponent of biased 1.
+    const int e = (biased == 0 ? 1 : static_cast<int>(biased)) - 150;
+    const auto k = static_cast<int>(power_of_ten(biased == 0 ? 1 : biased));
+    table.scale[biased] = static_cast<std::uint64_t>(scaled_power(e + kFractionBits, k));
   }
   return table;
 }
 
+/// k is right exactly if the scale lies in [1, 10).
+constexpr bool powers_are_right() {
+  const ScaleTable table = make_scales();
+  for (const std::uint64_t scale : table.scale) {
+    if (scale < kOne || scale >= 10 * kOne) return false;
+  }
+  return true;
+}
+
+static_assert(powers_are_right());
+
 /// Whether scale · 10^k = 2^e · kOne holds without remainder, and scale is divisible by four.
 constexpr bool is_exact(const ScaleTable& table, std::uint64_t biased) {
   // 2^e · kOne · 10^-k = 2^(e + kFractionBits - k) · 5^-k
-  const auto k = static_cast<int>(table.power[biased]);
+  const auto k = static_cast<int>(power_of_ten(biased));
   const int twos = static_cast<int>(biased) - 150 + kFractionBits - k;
   if (k > 0 || twos < 2) return false;
   Wide product = Wide{1} << twos;

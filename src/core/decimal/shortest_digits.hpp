@@ -40,13 +40,21 @@ inline constexpr std::uint64_t kOne = std::uint64_t{1} << kFractionBits;
 inline constexpr int kDoubtBits = 27;  // a difference is doubtful if it is in [-kDoubt, kDoubt)
 inline constexpr std::uint64_t kDoubt = std::uint64_t{1} << (kDoubtBits - 1);
 
-/// By the eight exponent bits of a float32; 255 of them, since the last is not a number.
+/// floor(2^e / 10^k · kOne) by the eight exponent bits of a float32; 255 of them, since the last is
+/// not a number.
 struct ScaleTable {
-  std::uint64_t scale[255];  ///< floor(2^e / 10^k · kOne)
-  std::uint64_t power[255];  ///< modulo 2^64: k = floor(log10(2^e))
+  std::uint64_t scale[255];
 };
 
 extern const ScaleTable kScales;
+
+/// k = floor(log10(2^e)), modulo 2^64, for e = biased - 150. 78913 / 2^18 is log10(2) to 1.1e-6,
+/// which is enough for all these exponents (checked where the scales are made).
+// Always inlined, so that no copy compiled for one instruction set serves the others.
+[[gnu::always_inline]] constexpr std::uint64_t power_of_ten(std::uint64_t biased) {
+  constexpr std::uint64_t kUp = 64;  // keeps the product positive
+  return ((biased * 78'913 + (kUp << 18) - std::uint64_t{150} * 78'913) >> 18) - kUp;
+}
 
 /// Biased exponents, e + 150, between which scales are exact and divisible by four: 10^-k is an
 /// integer there (e <= 3), and its factor 2^-k with 2^e · kOne still has two bits to give.

@@ -80,7 +80,7 @@ void find_shortest_digits(const float* values, std::size_t n, DigitsBlock& out) 
       nine = select<R>(is_short, nine * 10, nine);
       missing += is_short;
     }
-    const std::uint64_t power = select<R>(zero, 0, kScales.power[biased] + 8 - missing);
+    const std::uint64_t power = select<R>(zero, 0, power_of_ten(biased) + 8 - missing);
 
     // One digit and eight more; then fields of four digits, of two, of one, each half as wide as
     // the one before. All divisions are exact by multiplication in the range that they are used in.

@@ -4,7 +4,6 @@
 #include "pg/type/vector_datum.hpp"
 
 #include "core/metric.hpp"
-#include "pg/type/read_ahead.hpp"
 
 namespace nearest::pg {
 
@@ -14,8 +13,6 @@ Datum dense_distance(FunctionCallInfo fcinfo) {
   const Value<T>* a = get_vector_argument<T>(fcinfo, 0);
   const Value<T>* b = get_vector_argument<T>(fcinfo, 1);
   check_same_dim<T>(a, b);
-  read_ahead(a, Value<T>::bytes(a->dim));
-  read_ahead(b, Value<T>::bytes(b->dim));
   PG_RETURN_FLOAT8(kDistance(a->view(), b->view()));
 }
 
@@ -25,10 +22,10 @@ Datum dense_norm(FunctionCallInfo fcinfo) {
   PG_RETURN_FLOAT8(core::norm<T>(get_vector_argument<T>(fcinfo, 0)->view()));
 }
 
-/// (T) -> integer
+/// (T) -> integer. Touches no element, so it does not read ahead.
 template <core::Element T>
 Datum dense_dims(FunctionCallInfo fcinfo) {
-  PG_RETURN_INT32(get_vector_argument<T>(fcinfo, 0)->dim);
+  PG_RETURN_INT32(get_vector<T>(PG_GETARG_DATUM(0))->dim);
 }
 
 }  // namespace nearest::pg

@@ -6,6 +6,7 @@
 
 #include "core/element.hpp"
 #include "format/vector_value.hpp"
+#include "pg/type/read_ahead.hpp"
 
 namespace nearest::pg {
 
@@ -88,9 +89,12 @@ Value<T>* get_vector(Datum datum) {
   return value;
 }
 
+/// An argument whose elements are about to be read.
 template <core::Element T>
 Value<T>* get_vector_argument(FunctionCallInfo fcinfo, int n) {
-  return get_vector<T>(PG_GETARG_DATUM(n));
+  Value<T>* value = get_vector<T>(PG_GETARG_DATUM(n));
+  read_ahead(value, Value<T>::bytes(value->dim));
+  return value;
 }
 
 /// For functions that are called in long loops in one memory context, such as comparisons in sorts.
