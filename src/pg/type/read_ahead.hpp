@@ -10,38 +10,92 @@ extern "C" {
 
 #include <cstdint>
 
+#include "pg/compat.hpp"
+
 namespace nearest::pg {
 
-/// Call with the address of a row's vector while a scan reads it. If the value lies in a shared
-/// buffer and the scan has been walking the buffer pool page by page, asks the CPU to fetch the
-/// bytes at the same place of the next buffer: in a table of vectors that is the row to be read a
-/// page from now. Without this every row waits for memory, since hardware prefetchers stop at each
-/// 4 kB.
+/// Asks the CPU to fetch what a sequential scan over a table of vectors reads next. Without this
+/// every row waits for memory: rows are larger than the 4 kB at whose borders hardware prefetchers
+/// stop.
 ///
-/// Only a hint: no byte is read, a wrong guess costs a little bandwidth, and the walk is watched so
-/// that scans in another order make no guesses.
-inline void read_ahead(const void* value, std::size_t bytes) {
-  constexpr std::size_t kCacheLine = 64;
-  static std::size_t last_page = 0;
-  static bool walking = false;
+/// The row wanted is the one at the same place of the next page. Where that page is, the buffers
+/// around this one tell: tables come into shared buffers block by block, so the next block is
+/// mostly a few buffers on, or back where buffers were freed in one go. Each buffer's descriptor
+/// names its block. Where the next block is not near, the next row of the same page is fetched,
+/// which lies below.
+///
+/// Reads in no order, such as those of an index, soon stop asking: each failure doubles the number
+/// of pages until the next search.
+///
+/// Descriptors are read without a lock. A torn or stale tag costs a useless prefetch, no more: no
+/// byte of another page is read.
+class ReadAhead {
+ public:
+  /// Call with the address of a row's vector when its elements are about to be read.
+  void operator()(const void* value, std::size_t bytes) {
+    const std::uintptr_t offset =
+        reinterpret_cast<std::uintptr_t>(value) - reinterpret_cast<std::uintptr_t>(BufferBlocks);
+    if (offset >= static_cast<std::uintptr_t>(NBuffers) * BLCKSZ) return;  // a copy; a local buffer
+    const auto buffer = static_cast<int>(offset / BLCKSZ);
+    if (buffer != buffer_) {
+      buffer_ = buffer;
+      if (find_next()) __builtin_prefetch(BufferBlocks + std::size_t{BLCKSZ} * next());
+    }
 
-  const auto pool = reinterpret_cast<std::uintptr_t>(BufferBlocks);
-  const std::size_t page = (reinterpret_cast<std::uintptr_t>(value) - pool) / BLCKSZ;
-  const std::size_t next_page = page + 1;
-  if (next_page >= static_cast<std::size_t>(NBuffers)) return;  // a copy, or a temporary table
-
-  if (page != last_page) {
-    walking = page == last_page + 1;
-    last_page = page;
-    if (walking) {
-      __builtin_prefetch(BufferBlocks + next_page * BLCKSZ);  // page header and line pointers
-      __builtin_prefetch(GetBufferDescriptor(static_cast<uint32>(next_page)), 1);  // its pin count
+    // The row with its header, which the visibility check reads first.
+    const std::size_t row_bytes = bytes + kCacheLine;
+    const std::size_t row_offset = offset - kCacheLine;
+    if (step_ != 0) {
+      fetch(row_offset + static_cast<std::ptrdiff_t>(step_) * BLCKSZ, row_bytes);
+    } else if (offset % BLCKSZ > row_bytes) {
+      fetch(row_offset - bytes, row_bytes);
     }
   }
-  if (!walking) return;
-  // From one line before the value: the row's header, which the visibility check reads first.
-  const char* next = static_cast<const char*>(value) + BLCKSZ - kCacheLine;
-  for (std::size_t i = 0; i < bytes + kCacheLine; i += kCacheLine) __builtin_prefetch(next + i);
-}
+
+ private:
+  static constexpr std::size_t kCacheLine = 64;
+  static constexpr int kNear = 4;       // buffers that are searched in both directions
+  static constexpr int kMaxPause = 64;  // pages
+
+  int next() const { return buffer_ + step_; }
+
+  static void fetch(std::size_t offset, std::size_t bytes) {
+    for (std::size_t i = 0; i < bytes; i += kCacheLine)
+      __builtin_prefetch(BufferBlocks + offset + i);
+  }
+
+  /// Sets step_ to where the next block is, 0 if that is not known.
+  bool find_next() {
+    if (pages_to_skip_ > 0) {
+      --pages_to_skip_;
+      return false;
+    }
+    BufferTag wanted = GetBufferDescriptor(static_cast<uint32>(buffer_))->tag;
+    ++wanted.blockNum;
+    const auto holds_wanted = [&](int buffer) {
+      return buffer >= 0 && buffer < NBuffers &&
+             is_same_buffer_tag(GetBufferDescriptor(static_cast<uint32>(buffer))->tag, wanted);
+    };
+    if (step_ != 0 && holds_wanted(next())) return true;
+    for (int distance = 1; distance <= kNear; ++distance) {
+      for (const int step : {distance, -distance}) {
+        step_ = step;
+        if (holds_wanted(next())) {
+          pause_ = 1;
+          return true;
+        }
+      }
+    }
+    step_ = 0;
+    pages_to_skip_ = pause_;
+    pause_ = pause_ < kMaxPause ? 2 * pause_ : kMaxPause;
+    return false;
+  }
+
+  int buffer_ = -1;  ///< of the last call, from 0
+  int step_ = 0;     ///< from it to the buffer of the next block
+  int pause_ = 1;    ///< pages to skip after the next failure
+  int pages_to_skip_ = 0;
+};
 
 }  // namespace nearest::pg

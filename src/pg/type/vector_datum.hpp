@@ -92,8 +92,9 @@ Value<T>* get_vector(Datum datum) {
 /// An argument whose elements are about to be read.
 template <core::Element T>
 Value<T>* get_vector_argument(FunctionCallInfo fcinfo, int n) {
+  static ReadAhead read_ahead[2];  // a scan is recognized across calls, by argument
   Value<T>* value = get_vector<T>(PG_GETARG_DATUM(n));
-  read_ahead(value, Value<T>::bytes(value->dim));
+  read_ahead[n & 1](value, Value<T>::bytes(value->dim));
   return value;
 }
 
