@@ -4,6 +4,8 @@
 //   arithmetic l2_squared/SET/dim      inner_product, cosine_sums, l1: one pair after another
 //   l2_block/SET/dim        64 x 64 vectors by the blocked kernel; time per pair
 //   inner_product_block/SET/dim
+//   shortest_digits/SET     decimal digits of 64 numbers, as text output finds them; time per
+//   number
 //
 // The data stay in the first- and second-level caches: one vector against kVectors others, as when
 // a query meets rows. The counter "ns/pair" is the time of one distance; "vs_load" divides it by
@@ -25,7 +27,7 @@
 
 namespace {
 
-using nearest::core::CosineSums;
+using nearest::core::DigitsBlock;
 using nearest::core::KernelTable;
 
 constexpr std::size_t kDims[] = {128, 384, 768, 1536, 3072};
@@ -139,9 +141,24 @@ void block(benchmark::State& state, BlockKernel kernel, std::size_t dim) {
                          benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
 }
 
+void digits(benchmark::State& state, const KernelTable& table) {
+  const std::vector<float> values = random_floats(DigitsBlock::kSize);
+  DigitsBlock out;
+  for (auto _ : state) {
+    table.shortest_digits_f32(values.data(), values.size(), out);
+    benchmark::DoNotOptimize(&out);
+    benchmark::ClobberMemory();
+  }
+  state.counters["ns/number"] =
+      benchmark::Counter(1e-9 * DigitsBlock::kSize * static_cast<double>(state.iterations()),
+                         benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+}
+
 void register_set(const KernelTable& table) {
   const std::string set(table.name);
   const LoadLoop load = kLoadLoops.at(set);
+  benchmark::RegisterBenchmark(("shortest_digits/" + set).c_str(),
+                               [&table](benchmark::State& state) { digits(state, table); });
   for (const std::size_t dim : kDims) {
     const std::string where = "/" + set + "/" + std::to_string(dim);
     const auto add = [&](const std::string& name, auto kernel) {
