@@ -14,27 +14,29 @@ ifneq ($(filter $(WORKFLOWS),$(MAKECMDGOALS)),)
 include scripts/workflows.mk
 else
 
+# The checkout, seen from the folder that is built in: "make -f path/to/Makefile" builds elsewhere.
+top := $(patsubst %/,%,$(dir $(firstword $(MAKEFILE_LIST))))
+
 EXTENSION  = control/pg_nearest
-EXTVERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" $(srcdir)/control/pg_nearest.control)
+EXTVERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" '$(top)/control/pg_nearest.control')
 MODULE_big = pg_nearest
-OBJS = $(patsubst $(srcdir)/%.cpp,%.o,$(shell find $(srcdir)/src -name '*.cpp' | sort))
-DATA = $(wildcard $(srcdir)/control/*--*--*.sql)
+OBJS := $(patsubst ./%.cpp,%.o,$(shell cd '$(top)' && find ./src -name '*.cpp' | sort))
+DATA := $(shell cd '$(top)' && find control -name '*--*--*.sql' | sort)
 DATA_built = control/pg_nearest--$(EXTVERSION).sql
 EXTRA_CLEAN = $(OBJS:.o=.d)
 
-REGRESS = $(basename $(notdir $(sort $(wildcard $(srcdir)/sql/*.sql))))
-REGRESS_OPTS = --inputdir=$(srcdir) --load-extension=pg_nearest
-ISOLATION = $(basename $(notdir $(sort $(wildcard $(srcdir)/test/specs/*.spec))))
-ISOLATION_OPTS = --inputdir=$(srcdir)/test --load-extension=pg_nearest
+REGRESS := $(basename $(notdir $(sort $(wildcard $(top)/sql/*.sql))))
+REGRESS_OPTS = --inputdir=$(top) --load-extension=pg_nearest
+ISOLATION := $(basename $(notdir $(sort $(wildcard $(top)/test/specs/*.spec))))
+ISOLATION_OPTS = --inputdir=$(top)/test --load-extension=pg_nearest
 # TAP tests start servers of their own, which root may not.
 ifneq ($(shell id -u),0)
 TAP_TESTS = 1
 PROVE_TESTS = test/t/*.pl
 endif
 
-srcdir = $(if $(VPATH),$(VPATH),.)
 override with_llvm := no # bitcode would be compiled without our flags
-SHLIB_LINK = -lstdc++ -fopenmp -Wl,--version-script=$(srcdir)/exports.map $(EXTRA_LINK)
+SHLIB_LINK = -lstdc++ -fopenmp -Wl,--version-script=$(top)/exports.map $(EXTRA_LINK)
 
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
@@ -44,8 +46,13 @@ $(error $(PG_CONFIG) finds no server development files. Install postgresql-serve
 endif
 include $(PGXS)
 
+# PGXS lets make search the checkout for whatever is missing here, so that objects of a build in the
+# checkout would pass for this one's. Sources are named by their full path instead.
+override VPATH :=
+control/pg_nearest.control $(DATA): ; # installed from the checkout, so they need not be here
+
 # Server headers are not ours to warn about; -iquote keeps ours apart from them.
-override CPPFLAGS := -iquote $(srcdir)/src $(patsubst -I/%,-isystem /%,$(CPPFLAGS))
+override CPPFLAGS := -iquote $(top)/src $(patsubst -I/%,-isystem /%,$(CPPFLAGS))
 override CXXFLAGS += -std=c++20 -fopenmp -fno-math-errno -Wall -Wextra -Wshadow $(EXTRA_CXXFLAGS)
 
 ifneq ($(findstring x86_64,$(shell $(CXX) -dumpmachine)),)
@@ -53,16 +60,17 @@ src/core/kernels/avx2.o: override CXXFLAGS += -mavx2 -mfma
 src/core/kernels/avx512.o: override CXXFLAGS += -mavx512f -mavx512bw -mavx512dq -mavx512vl
 endif
 
-$(OBJS): %.o: %.cpp $(lastword $(MAKEFILE_LIST))
+$(OBJS): %.o: $(top)/%.cpp $(top)/Makefile
 	@mkdir -p $(@D)
 	$(CXX) $(CXXFLAGS) $(CPPFLAGS) -MMD -MP -c -o $@ $<
 
-$(shlib): $(srcdir)/exports.map
+$(shlib): $(top)/exports.map
 
-$(DATA_built): $(srcdir)/control/vector.sql $(srcdir)/control/nearest.sql $(srcdir)/control/pg_nearest.control
+script_parts := $(top)/control/vector.sql $(top)/control/nearest.sql
+$(DATA_built): $(script_parts) $(top)/control/pg_nearest.control
 	@mkdir -p $(@D)
 	(printf '%s\n' '\echo Use "CREATE EXTENSION pg_nearest" to load this file. \quit'; \
-	 cat $(srcdir)/control/vector.sql; echo; cat $(srcdir)/control/nearest.sql) > $@
+	 cat $(script_parts)) > $@
 
 -include $(OBJS:.o=.d)
 

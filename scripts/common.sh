@@ -6,6 +6,13 @@
 # shellcheck shell=bash disable=SC2034 # the variables are for the scripts that source this
 set -euo pipefail
 
+# Nothing of the caller's connection (PGPORT, PGOPTIONS, PGSERVICE ...) may reach these servers, and cd
+# must not search.
+for name in "${!PG@}"; do
+  case "$name" in PG_*) ;; *) unset "$name" ;; esac
+done
+unset CDPATH
+
 repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 pg_major=15
 system_bin=/usr/lib/postgresql/$pg_major/bin

@@ -185,6 +185,12 @@ SELECT pg_temp.cost('v <-> ''[1]''::text', 'cost_3') < 1000 AS usual;
 DROP CAST (text AS vector);
 DROP FUNCTION cost_fill(integer), cost_read(text);
 
+-- the support function on a function of another type: no estimate, no harm
+CREATE FUNCTION cost_integers(integer, integer) RETURNS integer LANGUAGE internal IMMUTABLE
+  SUPPORT vector_distance_support AS 'int4pl';
+SELECT count(*) FROM cost_3 WHERE cost_integers(id, 5) < 0;
+DROP FUNCTION cost_integers(integer, integer);
+
 DROP VIEW cost_view, cost_barrier;
 DROP MATERIALIZED VIEW cost_materialized;
 DROP TABLE cost_3, cost_400, cost_1500, cost_1500_inline, cost_new, cost_new_inline, cost_new_plain,

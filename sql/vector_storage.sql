@@ -95,6 +95,11 @@ SELECT vector_dims('\x0100'::bytea::vector);
 SELECT vector_send(pg_temp.stored(1, 0));
 SELECT pg_temp.stored(65535, 1) = '[1]';
 SELECT avg(pg_temp.stored(2, 1));
+-- so is a dimension that no vector has, and a number that has no text
+SELECT vector_dims(pg_temp.stored(0, 0));
+SELECT vector_dims(pg_temp.stored(16001, 16001));
+SELECT '\x010000000000807f'::bytea::vector;
+SELECT '\x010000000000c07f'::bytea::vector;
 \set VERBOSITY sqlstate
 SELECT pg_temp.stored(3, 2);
 \set VERBOSITY default

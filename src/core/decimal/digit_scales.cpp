@@ -60,8 +60,8 @@ constexpr ScaleTable make_scales() {
 /// k is right exactly if the scale lies in [1, 10).
 constexpr bool powers_are_right() {
   const ScaleTable table = make_scales();
-  for (const std::uint64_t scale : table.scale) {
-    if (scale < kOne || scale >= 10 * kOne) return false;
+  for (std::size_t biased = 0; biased < 255; ++biased) {
+    if (table.scale[biased] < kOne || table.scale[biased] >= 10 * kOne) return false;
   }
   return true;
 }

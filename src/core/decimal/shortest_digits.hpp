@@ -40,10 +40,10 @@ inline constexpr std::uint64_t kOne = std::uint64_t{1} << kFractionBits;
 inline constexpr int kDoubtBits = 27;  // a difference is doubtful if it is in [-kDoubt, kDoubt)
 inline constexpr std::uint64_t kDoubt = std::uint64_t{1} << (kDoubtBits - 1);
 
-/// floor(2^e / 10^k · kOne) by the eight exponent bits of a float32; 255 of them, since the last is
-/// not a number.
+/// floor(2^e / 10^k · kOne) by the eight exponent bits of a float32. The last entry is 0: it
+/// belongs to NaN and infinities, which have no digits but must not be read out of bounds either.
 struct ScaleTable {
-  std::uint64_t scale[255];
+  std::uint64_t scale[256];
 };
 
 extern const ScaleTable kScales;

@@ -69,6 +69,11 @@ Datum dense_in(FunctionCallInfo fcinfo) {
 template <core::Element T>
 Datum dense_out(FunctionCallInfo fcinfo) {
   Value<T>* value = get_vector_argument<T>(fcinfo, 0);
+  if (!are_finite<T>(value->view())) {
+    ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
+                    errmsg("stored value of type %s is damaged", SqlType<T>::kName),
+                    errdetail("It holds NaN or an infinite number.")));
+  }
   char* text = static_cast<char*>(palloc(format::max_text_bytes(value->dim)));
   format::write_vector_text(value->view(), text);
   free_if_copy<T>(value, fcinfo, 0);

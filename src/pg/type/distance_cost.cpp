@@ -5,6 +5,7 @@ extern "C" {
 #include "access/heaptoast.h"
 #include "access/table.h"
 #include "catalog/pg_attribute.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/pathnodes.h"
@@ -43,7 +44,11 @@ struct Argument {
 /// Bytes that rows of `relation` may have before values are moved out of line.
 int row_limit(Oid relation_id) {
   Relation relation = table_open(relation_id, NoLock);  // the planner holds a lock
-  const int limit = RelationGetToastTupleTarget(relation, TOAST_TUPLE_TARGET);
+  const char kind = relation->rd_rel->relkind;          // other kinds have other options
+  const bool has_target = kind == RELKIND_RELATION || kind == RELKIND_MATVIEW;
+  const int limit =
+      has_target ? static_cast<int>(RelationGetToastTupleTarget(relation, TOAST_TUPLE_TARGET))
+                 : static_cast<int>(TOAST_TUPLE_TARGET);
   table_close(relation, NoLock);
   return limit;
 }
@@ -74,9 +79,11 @@ Argument describe_argument(PlannerInfo* root, Node* node, std::size_t element_by
 
   if (IsA(node, Const)) {
     const auto* constant = reinterpret_cast<Const*>(node);
-    if (!constant->constisnull) {
-      const Size bytes = toast_raw_datum_size(constant->constvalue);
-      const Size dim = (bytes - format::DenseValue<float>::bytes(0)) / element_bytes;
+    constexpr Size kHeaderBytes = format::DenseValue<float>::bytes(0);
+    // Of variable length, as vectors are: SQL can give this support function to anything.
+    if (!constant->constisnull && constant->constlen == -1) {
+      const Size bytes = std::max(toast_raw_datum_size(constant->constvalue), kHeaderBytes);
+      const Size dim = (bytes - kHeaderBytes) / element_bytes;
       argument.dim = static_cast<double>(dim);
     }
     return argument;

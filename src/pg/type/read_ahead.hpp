@@ -35,7 +35,8 @@ class ReadAhead {
   void operator()(const void* value, std::size_t bytes) {
     const std::uintptr_t offset =
         reinterpret_cast<std::uintptr_t>(value) - reinterpret_cast<std::uintptr_t>(BufferBlocks);
-    if (offset >= static_cast<std::uintptr_t>(NBuffers) * BLCKSZ) return;  // a copy; a local buffer
+    const bool is_in_pool = offset >= kCacheLine && offset < std::uintptr_t{BLCKSZ} * NBuffers;
+    if (!is_in_pool) return;  // a copy; a local buffer
     const auto buffer = static_cast<int>(offset / BLCKSZ);
     if (buffer != buffer_) {
       buffer_ = buffer;

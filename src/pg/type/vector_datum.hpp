@@ -64,12 +64,18 @@ template <core::Element T>
   pg_unreachable();
 }
 
-/// Raises if an element is NaN or infinite. The common case is one pass without branches.
+/// True if no element is NaN or infinite: one pass without branches.
 template <core::Element T>
-void check_finite(core::VectorView<T> elements) {
+bool are_finite(core::VectorView<T> elements) {
   bool all_finite = true;
   for (const T element : elements) all_finite &= element - element == 0;  // not for NaN, infinities
-  if (all_finite) return;
+  return all_finite;
+}
+
+/// Raises if an element is NaN or infinite.
+template <core::Element T>
+void check_finite(core::VectorView<T> elements) {
+  if (are_finite<T>(elements)) return;
   for (const T element : elements) {
     if (!(element - element == 0)) report_not_finite<T>(element);
   }
@@ -81,7 +87,8 @@ template <core::Element T>
 Value<T>* get_vector(Datum datum) {
   auto* value = reinterpret_cast<Value<T>*>(PG_DETOAST_DATUM(datum));
   const std::size_t bytes = VARSIZE(value);
-  if (bytes < sizeof(Value<T>) || bytes != Value<T>::bytes(value->dim)) [[unlikely]] {
+  if (bytes < sizeof(Value<T>) || bytes != Value<T>::bytes(value->dim) || value->dim < 1 ||
+      value->dim > format::kMaxDim) [[unlikely]] {
     ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
                     errmsg("stored value of type %s is damaged", SqlType<T>::kName),
                     errdetail("Its length of %zu bytes does not fit its dimension.", bytes)));
