@@ -47,9 +47,11 @@ endif
 include $(PGXS)
 
 # PGXS lets make search the checkout for whatever is missing here, so that objects of a build in the
-# checkout would pass for this one's. Sources are named by their full path instead.
+# checkout would pass for this one's. Sources are named by their full path instead, and what is
+# installed straight from the checkout need not be here.
+override srcdir := $(top)
 override VPATH :=
-control/pg_nearest.control $(DATA): ; # installed from the checkout, so they need not be here
+control/pg_nearest.control $(DATA): ;
 
 # Server headers are not ours to warn about; -iquote keeps ours apart from them.
 override CPPFLAGS := -iquote $(top)/src $(patsubst -I/%,-isystem /%,$(CPPFLAGS))

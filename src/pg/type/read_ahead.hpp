@@ -55,7 +55,7 @@ class ReadAhead {
 
  private:
   static constexpr std::size_t kCacheLine = 64;
-  static constexpr int kNear = 4;       // buffers that are searched in both directions
+  static constexpr int kNear = 32;      // buffers that are searched in both directions
   static constexpr int kMaxPause = 64;  // pages
 
   int next() const { return buffer_ + step_; }
