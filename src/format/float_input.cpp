@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "format/ascii_words.hpp"
 #include "format/float_text.hpp"
 
 #include "core/no_postgres.hpp"  // last, so that it sees what the others brought
@@ -21,8 +22,6 @@ constexpr bool is_digit(char c) { return static_cast<unsigned char>(c - '0') < 1
 
 /// A byte that may stand behind a number in a list; anything else may belong to a longer number.
 constexpr bool ends_number(char c) { return c == ',' || c == ']' || c == ' '; }
-
-constexpr std::uint64_t kAsciiZeros = 0x3030'3030'3030'3030;
 
 /// The digits that a word of text (first byte lowest) begins with.
 struct LeadingDigits {

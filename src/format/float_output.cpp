@@ -7,6 +7,7 @@
 
 #include "core/decimal/shortest_digits.hpp"
 #include "core/kernels/table.hpp"
+#include "format/ascii_words.hpp"
 #include "format/float_text.hpp"
 
 #include "core/no_postgres.hpp"  // last, so that it sees what the others brought
@@ -15,10 +16,6 @@ namespace nearest::format {
 namespace {
 
 using core::DigitsBlock;
-
-static_assert(std::endian::native == std::endian::little,
-              "digit bytes are stored in the order of a little-endian word");
-constexpr std::uint64_t kAsciiZeros = 0x3030'3030'3030'3030;
 
 void store(char* out, std::uint64_t word) { std::memcpy(out, &word, sizeof word); }
 

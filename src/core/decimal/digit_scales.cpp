@@ -57,11 +57,12 @@ constexpr ScaleTable make_scales() {
   return table;
 }
 
+constexpr ScaleTable kComputed = make_scales();
+
 /// k is right exactly if the scale lies in [1, 10).
 constexpr bool powers_are_right() {
-  const ScaleTable table = make_scales();
   for (std::size_t biased = 0; biased < 255; ++biased) {
-    if (table.scale[biased] < kOne || table.scale[biased] >= 10 * kOne) return false;
+    if (kComputed.scale[biased] < kOne || kComputed.scale[biased] >= 10 * kOne) return false;
   }
   return true;
 }
@@ -69,20 +70,19 @@ constexpr bool powers_are_right() {
 static_assert(powers_are_right());
 
 /// Whether scale · 10^k = 2^e · kOne holds without remainder, and scale is divisible by four.
-constexpr bool is_exact(const ScaleTable& table, std::uint64_t biased) {
+constexpr bool is_exact(std::uint64_t biased) {
   // 2^e · kOne · 10^-k = 2^(e + kFractionBits - k) · 5^-k
   const auto k = static_cast<int>(power_of_ten(biased));
   const int twos = static_cast<int>(biased) - 150 + kFractionBits - k;
   if (k > 0 || twos < 2) return false;
   Wide product = Wide{1} << twos;
   for (int i = 0; i < -k; ++i) product *= 5;
-  return product == table.scale[biased];
+  return product == kComputed.scale[biased];
 }
 
 constexpr bool exact_range_is_right() {
-  const ScaleTable table = make_scales();
   for (std::uint64_t biased = kFirstExact; biased <= kLastExact; ++biased) {
-    if (!is_exact(table, biased)) return false;
+    if (!is_exact(biased)) return false;
   }
   return true;
 }
@@ -91,6 +91,6 @@ static_assert(exact_range_is_right());
 
 }  // namespace
 
-constinit const ScaleTable kScales = make_scales();
+constinit const ScaleTable kScales = kComputed;
 
 }  // namespace nearest::core::digits

@@ -11,7 +11,6 @@ extern "C" {
 #include "utils/float.h"
 }
 
-#include <cmath>
 #include <span>
 
 namespace nearest::pg {

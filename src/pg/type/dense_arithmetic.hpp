@@ -9,21 +9,10 @@ extern "C" {
 }
 
 #include <algorithm>
-#include <cmath>
-#include <cstring>
 
 #include "core/metric.hpp"
 
 namespace nearest::pg {
-
-/// True if any element is infinite. Sums of finite elements are never NaN, so inf is all to look
-/// for.
-template <core::Element T>
-bool any_infinite(core::VectorView<T> elements) {
-  bool found = false;
-  for (const T element : elements) found |= std::isinf(element);
-  return found;
-}
 
 template <core::Element T, class Operation>
 void combine_elements(const Value<T>* a, const Value<T>* b, Operation operation, Value<T>* result) {
@@ -31,7 +20,8 @@ void combine_elements(const Value<T>* a, const Value<T>* b, Operation operation,
   const T* y = b->elements();
   T* out = result->elements();
   for (std::size_t i = 0; i < result->dim; ++i) out[i] = operation(x[i], y[i]);
-  if (any_infinite<T>(result->view())) float_overflow_error();
+  // Sums and products of finite elements are never NaN: what is not finite has overflowed.
+  if (!are_finite<T>(result->view())) float_overflow_error();
 }
 
 /// (T, T) -> T: the operators + and -, and the transition and combine function of sum(). As such it
@@ -85,7 +75,7 @@ Datum dense_normalize(FunctionCallInfo fcinfo) {
   std::transform(value->elements(), value->elements() + value->dim, result->elements(),
                  [norm](T x) { return norm > 0 ? static_cast<T>(x / norm) : T{0}; });
   // The norm is at least as large as any element, but rounding of halves may still leave the range.
-  if (any_infinite<T>(result->view())) float_overflow_error();
+  if (!are_finite<T>(result->view())) float_overflow_error();
   PG_RETURN_POINTER(result);
 }
 
