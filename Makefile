@@ -59,7 +59,9 @@ override CXXFLAGS += -std=c++20 -fopenmp -fno-math-errno -Wall -Wextra -Wshadow 
 
 ifneq ($(findstring x86_64,$(shell $(CXX) -dumpmachine)),)
 src/core/kernels/avx2.o: override CXXFLAGS += -mavx2 -mfma
-src/core/kernels/avx512.o: override CXXFLAGS += -mavx512f -mavx512bw -mavx512dq -mavx512vl
+avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl
+src/core/kernels/avx512.o: override CXXFLAGS += $(avx512)
+src/core/kernels/avx512vnni.o: override CXXFLAGS += $(avx512) -mavx512vnni -mavx512vpopcntdq -mavx512bitalg -mavx512vbmi
 endif
 
 $(OBJS): %.o: $(top)/%.cpp $(top)/Makefile

@@ -4,7 +4,9 @@
 //   arithmetic l2_squared/SET/dim      inner_product, cosine_sums, l1: one pair after another
 //   l2_block/SET/dim        64 x 64 vectors by the blocked kernel; time per pair
 //   inner_product_block/SET/dim
-//   shortest_digits/SET     decimal digits of 64 numbers, as text output finds them; time per
+//   inner_product_i8/SET/dim           codes of 8 bits; inner_product_i8_i16, l1_f32_i8, l1_i8
+//   masked_sums/SET/bits    32 codes of one bit per dimension against a query of four, in four
+//   calls shortest_digits/SET     decimal digits of 64 numbers, as text output finds them; time per
 //   number
 //
 // The data stay in the first- and second-level caches: one vector against kVectors others, as when
@@ -14,6 +16,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <random>
 #include <string>
@@ -67,8 +70,10 @@ float load_baseline(const float* a, const float* b, std::size_t dim) {
   }
   return 0;
 }
-const std::map<std::string, LoadLoop> kLoadLoops = {
-    {"baseline", load_baseline}, {"avx2", load_avx2}, {"avx512", load_avx512}};
+const std::map<std::string, LoadLoop> kLoadLoops = {{"baseline", load_baseline},
+                                                    {"avx2", load_avx2},
+                                                    {"avx512", load_avx512},
+                                                    {"avx512vnni", load_avx512}};
 #else
 float load_words(const float* a, const float* b, std::size_t dim) {
   for (std::size_t i = 0; i < dim; i += 4) {
@@ -141,6 +146,52 @@ void block(benchmark::State& state, BlockKernel kernel, std::size_t dim) {
                          benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
 }
 
+template <class T>
+std::vector<T> random_integers(std::size_t n, std::uint64_t magnitude) {
+  std::mt19937_64 random(7);
+  std::vector<T> integers(n);
+  for (T& x : integers) {
+    x = static_cast<T>(static_cast<std::int64_t>(random() % (2 * magnitude + 1) - magnitude));
+  }
+  return integers;
+}
+
+/// One query against vectors of codes that the first-level cache holds; A: elements of the query.
+template <class A, class Kernel>
+void codes(benchmark::State& state, Kernel kernel, std::size_t dim) {
+  const std::size_t n = 16 * 1024 / dim;
+  const std::vector<A> query = random_integers<A>(dim, 100);
+  const std::vector<std::int8_t> vectors = random_integers<std::int8_t>(n * dim, 127);
+  for (auto _ : state) {
+    for (std::size_t i = 0; i < n; ++i) {
+      benchmark::DoNotOptimize(kernel(vectors.data() + i * dim, query.data(), dim));
+    }
+  }
+  state.counters["ns/pair"] =
+      benchmark::Counter(1e-9 * static_cast<double>(n) * static_cast<double>(state.iterations()),
+                         benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+}
+
+void masked_sums(benchmark::State& state, const KernelTable& table, std::size_t bits) {
+  constexpr std::size_t kCodes = 32, kAtOnce = 8;
+  const std::size_t words = bits / 64;
+  const std::vector<std::uint64_t> block =
+      random_integers<std::uint64_t>(words * kCodes, std::uint64_t{1} << 62);
+  const std::vector<std::uint64_t> planes =
+      random_integers<std::uint64_t>(words * 4, std::uint64_t{1} << 62);
+  std::int32_t sums[kCodes];
+  for (auto _ : state) {
+    for (std::size_t j = 0; j < kCodes; j += kAtOnce) {
+      table.masked_sums_x8(block.data() + j * words, words, planes.data(), sums + j);
+    }
+    benchmark::DoNotOptimize(&sums);
+    benchmark::ClobberMemory();
+  }
+  state.counters["ns/32codes"] =
+      benchmark::Counter(1e-9 * static_cast<double>(state.iterations()),
+                         benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+}
+
 void digits(benchmark::State& state, const KernelTable& table) {
   const std::vector<float> values = random_floats(DigitsBlock::kSize);
   DigitsBlock out;
@@ -159,6 +210,25 @@ void register_set(const KernelTable& table) {
   const LoadLoop load = kLoadLoops.at(set);
   benchmark::RegisterBenchmark(("shortest_digits/" + set).c_str(),
                                [&table](benchmark::State& state) { digits(state, table); });
+  for (const std::size_t bits : {256, 512, 768}) {
+    benchmark::RegisterBenchmark(
+        ("masked_sums/" + set + "/" + std::to_string(bits)).c_str(),
+        [&table, bits](benchmark::State& state) { masked_sums(state, table, bits); });
+  }
+  for (const std::size_t dim : {128, 384, 768}) {
+    const auto add_codes = [&]<class A>(const std::string& name, auto kernel, A) {
+      benchmark::RegisterBenchmark((name + "/" + set + "/" + std::to_string(dim)).c_str(),
+                                   [=](benchmark::State& state) { codes<A>(state, kernel, dim); });
+    };
+    add_codes("inner_product_i8", table.inner_product_i8, std::int8_t{});
+    add_codes("inner_product_i8_i16", table.inner_product_i8_i16, std::int16_t{});
+    const auto l1_f32_i8 = [l1 = table.l1_f32_i8](const std::int8_t* a, const float* b,
+                                                  std::size_t n) { return l1(b, a, 0.01F, n); };
+    add_codes("l1_f32_i8", l1_f32_i8, float{});
+    const auto l1_i8 = [l1 = table.l1_i8](const std::int8_t* a, const std::int8_t* b,
+                                          std::size_t n) { return l1(a, 0.01F, b, 0.02F, n); };
+    add_codes("l1_i8", l1_i8, std::int8_t{});
+  }
   for (const std::size_t dim : kDims) {
     const std::string where = "/" + set + "/" + std::to_string(dim);
     const auto add = [&](const std::string& name, auto kernel) {

@@ -3,4 +3,4 @@
 CREATE FUNCTION nearest_kernels() RETURNS text
 	AS 'MODULE_PATHNAME', 'nearest_kernels' LANGUAGE C STABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION nearest_kernels()
-	IS 'instruction set that computes distances in this session: baseline, avx2, avx512 or neon';
+	IS 'instruction set that computes distances in this session: baseline, avx2, avx512, avx512vnni or neon';

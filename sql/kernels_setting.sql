@@ -12,7 +12,7 @@ SELECT nearest_kernels() <> 'mmx' AS loaded;
 SHOW nearest.kernels;
 
 -- auto is the best set of the CPU
-SELECT nearest_kernels() IN ('baseline', 'avx2', 'avx512', 'neon') AS known;
+SELECT nearest_kernels() IN ('baseline', 'avx2', 'avx512', 'avx512vnni', 'neon') AS known;
 SELECT setting, boot_val, context, vartype, enumvals, extra_desc <> '' AS described FROM pg_settings
   WHERE name = 'nearest.kernels';
 
@@ -42,14 +42,14 @@ EXCEPTION WHEN invalid_parameter_value THEN
 END $$;
 SELECT bool_or(usable) AS some_usable, bool_and(usable) AS all_usable
 FROM (SELECT pg_temp.use_kernels(name) AS usable
-  FROM unnest(ARRAY['baseline', 'avx2', 'avx512', 'neon']) AS name) AS t;
+  FROM unnest(ARRAY['baseline', 'avx2', 'avx512', 'avx512vnni', 'neon']) AS name) AS t;
 -- a refused set leaves the one in use
 DO $$
 DECLARE
   name text;
   before text;
 BEGIN
-  FOREACH name IN ARRAY ARRAY['baseline', 'neon', 'avx2', 'avx512', 'neon'] LOOP
+  FOREACH name IN ARRAY ARRAY['baseline', 'neon', 'avx2', 'avx512', 'avx512vnni', 'neon'] LOOP
     before := nearest_kernels();
     ASSERT pg_temp.use_kernels(name) OR nearest_kernels() = before, nearest_kernels();
   END LOOP;
@@ -76,7 +76,7 @@ DECLARE
   name text;
   wrong integer[];
 BEGIN
-  FOREACH name IN ARRAY ARRAY['baseline', 'avx2', 'avx512', 'neon'] LOOP
+  FOREACH name IN ARRAY ARRAY['baseline', 'avx2', 'avx512', 'avx512vnni', 'neon'] LOOP
     CONTINUE WHEN NOT pg_temp.use_kernels(name);
     wrong := pg_temp.wrong_dimensions();
     IF wrong IS NOT NULL THEN
@@ -94,7 +94,7 @@ DECLARE
   name text;
   wrong integer[];
 BEGIN
-  FOREACH name IN ARRAY ARRAY['baseline', 'avx2', 'avx512', 'neon'] LOOP
+  FOREACH name IN ARRAY ARRAY['baseline', 'avx2', 'avx512', 'avx512vnni', 'neon'] LOOP
     CONTINUE WHEN NOT pg_temp.use_kernels(name);
     SELECT array_agg(dim) INTO wrong FROM kernels_edges
       WHERE NOT (large <-> minus = 'Infinity' AND large <#> minus = 'Infinity'
@@ -127,7 +127,7 @@ DECLARE
   name text;
   wrong text[];
 BEGIN
-  FOREACH name IN ARRAY ARRAY['baseline', 'avx2', 'avx512', 'neon'] LOOP
+  FOREACH name IN ARRAY ARRAY['baseline', 'avx2', 'avx512', 'avx512vnni', 'neon'] LOOP
     CONTINUE WHEN NOT pg_temp.use_kernels(name);
     SELECT array_agg(numbers::vector::text) INTO wrong FROM kernels_text
       WHERE numbers::vector::text <> '[' || array_to_string(numbers, ',') || ']'

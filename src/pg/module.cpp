@@ -15,13 +15,14 @@ namespace nearest::pg {
 namespace {
 
 /// Values of nearest.kernels; the texts are the names in core's tables.
-enum class KernelSet : int { kAuto, kBaseline, kAvx2, kAvx512, kNeon };
+enum class KernelSet : int { kAuto, kBaseline, kAvx2, kAvx512, kAvx512Vnni, kNeon };
 
 const config_enum_entry kKernelSets[] = {
     {"auto", static_cast<int>(KernelSet::kAuto), false},
     {"baseline", static_cast<int>(KernelSet::kBaseline), false},
     {"avx2", static_cast<int>(KernelSet::kAvx2), false},
     {"avx512", static_cast<int>(KernelSet::kAvx512), false},
+    {"avx512vnni", static_cast<int>(KernelSet::kAvx512Vnni), false},
     {"neon", static_cast<int>(KernelSet::kNeon), false},
     {nullptr, 0, false},
 };

@@ -1,5 +1,6 @@
 /// What every CPU of the architecture can run: four lanes by the compiler's own vector type, which
 /// becomes SSE2 on x86-64, Advanced SIMD on AArch64 and plain code elsewhere.
+#include <cstdint>
 #include <cstring>
 
 #include "core/kernels/isa.hpp"
@@ -12,6 +13,7 @@ namespace baseline {
 
 using Lanes [[gnu::vector_size(16)]] = float;
 using Bits [[gnu::vector_size(16)]] = unsigned;  // of the same size: a cast keeps the bits
+using Codes [[gnu::vector_size(4)]] = std::int8_t;
 
 struct Register {
   static constexpr std::size_t kLanes = 4, kTileRows = 2, kTileColumns = 4;
@@ -28,6 +30,17 @@ struct Register {
     std::memcpy(&r.lanes, p, n * sizeof(float));
     return r;
   }
+  static Register load_codes(const std::int8_t* p) {
+    Codes codes;
+    std::memcpy(&codes, p, sizeof codes);
+    return {__builtin_convertvector(codes, Lanes)};
+  }
+  static Register load_first_codes(const std::int8_t* p, std::size_t n) {
+    std::int8_t window[kLanes] = {};
+    std::memcpy(window, p, n);
+    return load_codes(window);
+  }
+  static Register broadcast(float x) { return {Lanes{} + x}; }
   friend Register operator-(Register a, Register b) { return {a.lanes - b.lanes}; }
   friend Register operator+(Register a, Register b) { return {a.lanes + b.lanes}; }
   friend Register abs(Register a) { return {(Lanes)((Bits)a.lanes & 0x7FFF'FFFFU)}; }
@@ -37,8 +50,65 @@ struct Register {
   friend float sum(Register a) { return (a.lanes[0] + a.lanes[1]) + (a.lanes[2] + a.lanes[3]); }
 };
 
+/// For B of 8 or 16 bits; compilers know this loop.
+template <class B>
+std::int32_t inner_product(const std::int8_t* a, const B* b, std::size_t dim) {
+  std::int32_t sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (std::size_t i = 0; i < dim; ++i) {
+    sum += static_cast<std::int16_t>(a[i]) * static_cast<std::int16_t>(b[i]);
+  }
+  return sum;
+}
+
+using TwoWords [[gnu::vector_size(16)]] = std::uint64_t;
+
+/// Counts by shifts and masks, since not even x86-64 has an instruction for them.
+struct Words {
+  static constexpr std::size_t kCodes = 2;
+  static constexpr std::uint64_t kPairs = 0x3333'3333'3333'3333, kNibbles = 0x0F0F'0F0F'0F0F'0F0F;
+  TwoWords words;
+
+  static Words zero() { return {TwoWords{}}; }
+  static Words load(const std::uint64_t* p) {
+    Words r;
+    std::memcpy(&r.words, p, sizeof r.words);
+    return r;
+  }
+  static void add_counts(Words code, const std::uint64_t* planes, Words& positive,
+                         Words& negative) {
+    const TwoWords one = nibble_counts(code.words & planes[0]);
+    const TwoWords two = nibble_counts(code.words & planes[1]);
+    // Worth at most 12, which half a byte holds; with plane 2 it would be 28.
+    const TwoWords low = byte_sums(one + two + two);
+    positive.words += low + (byte_sums(nibble_counts(code.words & planes[2])) << 2);
+    negative.words += byte_sums(nibble_counts(code.words & planes[3]));
+  }
+  static TwoWords nibble_counts(TwoWords a) {
+    a -= (a >> 1) & 0x5555'5555'5555'5555;
+    return (a & kPairs) + ((a >> 2) & kPairs);
+  }
+  static TwoWords byte_sums(TwoWords a) { return (a & kNibbles) + ((a >> 4) & kNibbles); }
+  friend Words add_words(Words a, Words b) { return {a.words + b.words}; }
+  friend Words sum_bytes(Words a) {
+    constexpr std::uint64_t kEven = 0x00FF'00FF'00FF'00FF;
+    TwoWords sums = (a.words & kEven) + ((a.words >> 8) & kEven);
+    sums += sums >> 16;
+    sums += sums >> 32;
+    return {sums & 0xFFFF};
+  }
+  friend void store(Words positive, Words negative, std::int32_t* sums) {
+    const TwoWords difference = positive.words - (negative.words << 3);
+    sums[0] = static_cast<std::int32_t>(difference[0]);
+    sums[1] = static_cast<std::int32_t>(difference[1]);
+  }
+};
+
 }  // namespace baseline
 
-constinit const KernelTable kBaselineKernels = make_table<baseline::Register>("baseline");
+constinit const KernelTable kBaselineKernels = make_table<baseline::Register>(
+    "baseline", {.inner_product_i8 = baseline::inner_product<std::int8_t>,
+                 .inner_product_i8_i16 = baseline::inner_product<std::int16_t>,
+                 .masked_sums_x8 = masked_sums<baseline::Words>});
 
 }  // namespace nearest::core

@@ -10,7 +10,7 @@ namespace {
 
 /// Filled once, before any caller can run: constant data plus what the CPU says.
 struct Available {
-  std::array<const KernelTable*, 3> tables{};
+  std::array<const KernelTable*, 4> tables{};
   std::size_t count = 0;
 
   Available() noexcept {
@@ -21,6 +21,10 @@ struct Available {
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
       add(kAvx512Kernels);
+      if (__builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vpopcntdq") &&
+          __builtin_cpu_supports("avx512bitalg") && __builtin_cpu_supports("avx512vbmi")) {
+        add(kAvx512VnniKernels);
+      }
     }
 #elif defined(__aarch64__)
     add(kNeonKernels);  // Advanced SIMD is part of the architecture

@@ -2,6 +2,7 @@
 #if defined(__aarch64__)
 #include <arm_neon.h>
 
+#include <cstdint>
 #include <cstring>
 
 #include "core/kernels/isa.hpp"
@@ -23,6 +24,20 @@ struct Register {
     std::memcpy(window, p, n * sizeof(float));
     return load(window);
   }
+  static Register load_codes(const std::int8_t* p) {
+    std::int8_t window[8] = {};  // no load takes fewer
+    std::memcpy(window, p, kLanes);
+    return convert(window);
+  }
+  static Register load_first_codes(const std::int8_t* p, std::size_t n) {
+    std::int8_t window[8] = {};
+    std::memcpy(window, p, n);
+    return convert(window);
+  }
+  static Register convert(const std::int8_t* window) {
+    return {vcvtq_f32_s32(vmovl_s16(vget_low_s16(vmovl_s8(vld1_s8(window)))))};
+  }
+  static Register broadcast(float x) { return {vdupq_n_f32(x)}; }
   friend Register operator-(Register a, Register b) { return {vsubq_f32(a.lanes, b.lanes)}; }
   friend Register operator+(Register a, Register b) { return {vaddq_f32(a.lanes, b.lanes)}; }
   friend Register abs(Register a) { return {vabsq_f32(a.lanes)}; }
@@ -32,9 +47,88 @@ struct Register {
   friend float sum(Register a) { return vaddvq_f32(a.lanes); }
 };
 
+/// Two products of codes fit 16 bits.
+struct ByteProducts {
+  static constexpr std::size_t kLanes = 16;
+  int32x4_t sums = vdupq_n_s32(0);
+
+  void add(const std::int8_t* a, const std::int8_t* b) { add(vld1q_s8(a), vld1q_s8(b)); }
+  void add_last(const std::int8_t* a, const std::int8_t* b, std::size_t n) {
+    const uint8x16_t mask = vld1q_u8(last_elements<ByteProducts, std::int8_t>(n));
+    add(vld1q_s8(a), vandq_s8(vld1q_s8(b), vreinterpretq_s8_u8(mask)));
+  }
+  void add_rest(const std::int8_t* a, const std::int8_t* b, std::size_t i, std::size_t dim) {
+    add_overlapping(*this, a, b, i, dim);
+  }
+  void add(int8x16_t a, int8x16_t b) {
+    const int16x8_t pairs = vmlal_high_s8(vmull_s8(vget_low_s8(a), vget_low_s8(b)), a, b);
+    sums = vpadalq_s16(sums, pairs);
+  }
+  friend ByteProducts operator+(ByteProducts a, ByteProducts b) {
+    return {vaddq_s32(a.sums, b.sums)};
+  }
+  std::int32_t total() const { return vaddvq_s32(sums); }
+};
+
+struct WordProducts {
+  static constexpr std::size_t kLanes = 8;
+  int32x4_t sums = vdupq_n_s32(0);
+
+  void add(const std::int8_t* a, const std::int16_t* b) { add(a, vld1q_s16(b)); }
+  void add_last(const std::int8_t* a, const std::int16_t* b, std::size_t n) {
+    const uint8x16_t mask = vld1q_u8(last_elements<WordProducts, std::int16_t>(n));
+    add(a, vandq_s16(vld1q_s16(b), vreinterpretq_s16_u8(mask)));
+  }
+  void add_rest(const std::int8_t* a, const std::int16_t* b, std::size_t i, std::size_t dim) {
+    add_overlapping(*this, a, b, i, dim);
+  }
+  void add(const std::int8_t* a, int16x8_t b) {
+    const int16x8_t wide = vmovl_s8(vld1_s8(a));
+    sums = vmlal_s16(sums, vget_low_s16(wide), vget_low_s16(b));
+    sums = vmlal_high_s16(sums, wide, b);
+  }
+  friend WordProducts operator+(WordProducts a, WordProducts b) {
+    return {vaddq_s32(a.sums, b.sums)};
+  }
+  std::int32_t total() const { return vaddvq_s32(sums); }
+};
+
+struct Words {
+  static constexpr std::size_t kCodes = 2;
+  uint64x2_t words;
+
+  static Words zero() { return {vdupq_n_u64(0)}; }
+  static Words load(const std::uint64_t* p) { return {vld1q_u64(p)}; }
+  static void add_counts(Words code, const std::uint64_t* planes, Words& positive,
+                         Words& negative) {
+    const auto count = [code](std::uint64_t plane) {
+      return vcntq_u8(vreinterpretq_u8_u64(vandq_u64(code.words, vdupq_n_u64(plane))));
+    };
+    // By Horner's rule: one plane is worth twice the one before.
+    uint8x16_t sums = vaddq_u8(count(planes[1]), vshlq_n_u8(count(planes[2]), 1));
+    sums = vaddq_u8(count(planes[0]), vshlq_n_u8(sums, 1));
+    positive.add_bytes(sums);
+    negative.add_bytes(count(planes[3]));
+  }
+  void add_bytes(uint8x16_t bytes) {
+    words = vreinterpretq_u64_u8(vaddq_u8(vreinterpretq_u8_u64(words), bytes));
+  }
+  friend Words add_words(Words a, Words b) { return {vaddq_u64(a.words, b.words)}; }
+  friend Words sum_bytes(Words a) {
+    return {vpaddlq_u32(vpaddlq_u16(vpaddlq_u8(vreinterpretq_u8_u64(a.words))))};
+  }
+  friend void store(Words positive, Words negative, std::int32_t* sums) {
+    const uint64x2_t difference = vsubq_u64(positive.words, vshlq_n_u64(negative.words, 3));
+    vst1_s32(sums, vmovn_s64(vreinterpretq_s64_u64(difference)));
+  }
+};
+
 }  // namespace neon
 
-constinit const KernelTable kNeonKernels = make_table<neon::Register>("neon");
+constinit const KernelTable kNeonKernels = make_table<neon::Register>(
+    "neon", {.inner_product_i8 = fold_codes<neon::ByteProducts, std::int8_t>,
+             .inner_product_i8_i16 = fold_codes<neon::WordProducts, std::int16_t>,
+             .masked_sums_x8 = masked_sums<neon::Words>});
 
 }  // namespace nearest::core
 #endif

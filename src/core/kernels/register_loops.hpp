@@ -1,4 +1,4 @@
-/// The loops of all float32 kernels, written once over a register type.
+/// The loops of all floating-point kernels, written once over a register type.
 ///
 /// Each instruction set's file supplies a type R and instantiates these templates with it. R lives
 /// in that file's own namespace, so no instance can be merged by the linker with one that was
@@ -10,6 +10,8 @@
 ///   load(p)                   kLanes floats from any address
 ///   load_first(p, n)          the n < kLanes floats at p, other lanes 0; reads nothing behind them
 ///   a - b, a + b, abs(a)
+///   load_codes(p), load_first_codes(p, n)   the same from 8-bit integers, converted
+///   broadcast(x)              all lanes x
 ///   multiply_add(a, b, sum)   sum + a·b (fused where the CPU can)
 ///   sum(a)                    of all lanes
 /// and R::kTileRows, R::kTileColumns: a register tile of accumulators that leaves room for its
@@ -17,7 +19,9 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
+#include "core/kernels/code_loops.hpp"
 #include "core/kernels/digit_loop.hpp"
 #include "core/kernels/table.hpp"
 
@@ -41,25 +45,62 @@ struct L1Step {
   static R add(R a, R b, R sum) { return sum + abs(a - b); }
 };
 
+/// Where a loop finds its operands, a register at a time: floats in memory ...
+template <class R>
+struct Floats {
+  const float* elements;
+
+  R at(std::size_t i) const { return R::load(elements + i); }
+  R first_at(std::size_t i, std::size_t n) const { return R::load_first(elements + i, n); }
+};
+
+/// ... or 8-bit codes and what one step of them means.
+template <class R>
+struct ScaledCodes {
+  const std::int8_t* codes;
+  R scale;
+
+  R at(std::size_t i) const { return scaled(R::load_codes(codes + i)); }
+  R first_at(std::size_t i, std::size_t n) const {
+    return scaled(R::load_first_codes(codes + i, n));
+  }
+  /// As a sum with zero, because compilers may fuse a bare product with the subtraction that
+  /// follows: then it would not be rounded, and equal codes would differ by the rounding of others.
+  R scaled(R code) const { return multiply_add(code, scale, R::zero()); }
+};
+
 /// Folds both vectors with Step. Four accumulators hide the latency of the additions: one step
 /// needs two loads, so the load ports are the limit.
-template <class R, class Step>
-float fold(const float* a, const float* b, std::size_t dim) {
+template <class R, class Step, class A, class B>
+float fold_operands(A a, B b, std::size_t dim) {
   R sum0 = R::zero(), sum1 = R::zero(), sum2 = R::zero(), sum3 = R::zero();
   std::size_t i = 0;
   for (; i + 4 * R::kLanes <= dim; i += 4 * R::kLanes) {
-    sum0 = Step::add(R::load(a + i), R::load(b + i), sum0);
-    sum1 = Step::add(R::load(a + i + R::kLanes), R::load(b + i + R::kLanes), sum1);
-    sum2 = Step::add(R::load(a + i + 2 * R::kLanes), R::load(b + i + 2 * R::kLanes), sum2);
-    sum3 = Step::add(R::load(a + i + 3 * R::kLanes), R::load(b + i + 3 * R::kLanes), sum3);
+    sum0 = Step::add(a.at(i), b.at(i), sum0);
+    sum1 = Step::add(a.at(i + R::kLanes), b.at(i + R::kLanes), sum1);
+    sum2 = Step::add(a.at(i + 2 * R::kLanes), b.at(i + 2 * R::kLanes), sum2);
+    sum3 = Step::add(a.at(i + 3 * R::kLanes), b.at(i + 3 * R::kLanes), sum3);
   }
-  for (; i + R::kLanes <= dim; i += R::kLanes) {
-    sum0 = Step::add(R::load(a + i), R::load(b + i), sum0);
-  }
-  if (i < dim) {
-    sum1 = Step::add(R::load_first(a + i, dim - i), R::load_first(b + i, dim - i), sum1);
-  }
+  for (; i + R::kLanes <= dim; i += R::kLanes) sum0 = Step::add(a.at(i), b.at(i), sum0);
+  if (i < dim) sum1 = Step::add(a.first_at(i, dim - i), b.first_at(i, dim - i), sum1);
   return sum((sum0 + sum1) + (sum2 + sum3));
+}
+
+template <class R, class Step>
+float fold(const float* a, const float* b, std::size_t dim) {
+  return fold_operands<R, Step>(Floats<R>{a}, Floats<R>{b}, dim);
+}
+
+template <class R>
+float fold_l1_f32_i8(const float* a, const std::int8_t* b, float scale, std::size_t dim) {
+  return fold_operands<R, L1Step<R>>(Floats<R>{a}, ScaledCodes<R>{b, R::broadcast(scale)}, dim);
+}
+
+template <class R>
+float fold_l1_i8(const std::int8_t* a, float a_scale, const std::int8_t* b, float b_scale,
+                 std::size_t dim) {
+  return fold_operands<R, L1Step<R>>(ScaledCodes<R>{a, R::broadcast(a_scale)},
+                                     ScaledCodes<R>{b, R::broadcast(b_scale)}, dim);
 }
 
 template <class R>
@@ -154,9 +195,16 @@ void fold_block(const float* a, std::size_t n_a, const float* b, std::size_t n_b
   }
 }
 
+/// The kernels that have registers of their own (code_loops.hpp).
+struct CodeKernels {
+  decltype(KernelTable::inner_product_i8) inner_product_i8;
+  decltype(KernelTable::inner_product_i8_i16) inner_product_i8_i16;
+  decltype(KernelTable::masked_sums_x8) masked_sums_x8;
+};
+
 /// The table of one instruction set.
 template <class R>
-constexpr KernelTable make_table(std::string_view name) {
+constexpr KernelTable make_table(std::string_view name, const CodeKernels& codes) {
   return {
       .name = name,
       .l2_squared_f32 = fold<R, L2SquaredStep<R>>,
@@ -165,6 +213,11 @@ constexpr KernelTable make_table(std::string_view name) {
       .l1_f32 = fold<R, L1Step<R>>,
       .l2_squared_block_f32 = fold_block<R, L2SquaredStep<R>>,
       .inner_product_block_f32 = fold_block<R, InnerProductStep<R>>,
+      .l1_f32_i8 = fold_l1_f32_i8<R>,
+      .l1_i8 = fold_l1_i8<R>,
+      .inner_product_i8 = codes.inner_product_i8,
+      .inner_product_i8_i16 = codes.inner_product_i8_i16,
+      .masked_sums_x8 = codes.masked_sums_x8,
       .shortest_digits_f32 = find_shortest_digits<R>,
   };
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string_view>
 
@@ -26,8 +27,11 @@ struct CosineSums {
 ///
 /// Block kernels score every row of a against every row of b:
 /// a: (n_a, dim) row-major; b: (n_b, dim) row-major; out: (n_a, n_b) row-major.
+///
+/// Codes of 8 bits are in [-127, 127]: with -128 sums are undefined. No kernel reads outside of the
+/// arrays that it is given, not even for the tail of a vector.
 struct KernelTable {
-  std::string_view name;  ///< of the instruction set: "baseline", "avx2", "avx512", "neon"
+  std::string_view name;  ///< "baseline", "avx2", "avx512", "avx512vnni" or "neon"
 
   float (*l2_squared_f32)(const float* a, const float* b, std::size_t dim);  ///< Σ (a_i - b_i)²
   float (*inner_product_f32)(const float* a, const float* b, std::size_t dim);  ///< Σ a_i·b_i
@@ -38,6 +42,25 @@ struct KernelTable {
                                std::size_t dim, float* out);
   void (*inner_product_block_f32)(const float* a, std::size_t n_a, const float* b, std::size_t n_b,
                                   std::size_t dim, float* out);
+
+  /// Σ |a_i - scale·b_i| and Σ |a_scale·a_i - b_scale·b_i|. Each product is rounded to float32
+  /// before the subtraction, so that equal codes of equal scale have distance zero; the rest is as
+  /// above.
+  float (*l1_f32_i8)(const float* a, const std::int8_t* b, float scale, std::size_t dim);
+  float (*l1_i8)(const std::int8_t* a, float a_scale, const std::int8_t* b, float b_scale,
+                 std::size_t dim);
+
+  /// Σ a_i·b_i, exact. The first for dim <= 16,384; the second as long as 127 · Σ |b_i| < 2^31.
+  std::int32_t (*inner_product_i8)(const std::int8_t* a, const std::int8_t* b, std::size_t dim);
+  std::int32_t (*inner_product_i8_i16)(const std::int8_t* a, const std::int16_t* b,
+                                       std::size_t dim);
+
+  /// Eight codes of one bit per dimension against a query of four bits per dimension, exact:
+  /// sums[j] = Σ over the set bits i of code j of value_i, where bit i of the query's four planes
+  /// makes value_i = -8·bit3 + 4·bit2 + 2·bit1 + bit0, in [-8, 7]. words <= 128, of 64 dimensions.
+  /// codes: (words, 8), word w of code j at [w·8 + j]; planes: (words, 4); sums: (8).
+  void (*masked_sums_x8)(const std::uint64_t* codes, std::size_t words, const std::uint64_t* planes,
+                         std::int32_t* sums);
 
   /// The decimal digits of n <= DigitsBlock::kSize finite numbers; signs are left to the caller.
   void (*shortest_digits_f32)(const float* values, std::size_t n, DigitsBlock& out);
