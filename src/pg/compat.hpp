@@ -4,7 +4,11 @@
 #include "pg/postgres.hpp"
 
 extern "C" {
+#include "commands/vacuum.h"
 #include "storage/buf_internals.h"
+#include "storage/bufmgr.h"
+#include "storage/lmgr.h"
+#include "utils/rel.h"
 }
 
 namespace nearest::pg {
@@ -14,6 +18,27 @@ inline bool is_same_buffer_tag(const BufferTag& a, const BufferTag& b) {
   return BufferTagsEqual(&a, &b);
 #else
   return BUFFERTAGS_EQUAL(a, b);
+#endif
+}
+
+/// A new page at the end of a relation, pinned and exclusive-locked.
+inline Buffer extend_relation(Relation relation, ForkNumber fork) {
+#if PG_VERSION_NUM >= 160000
+  return ExtendBufferedRel(BMR_REL(relation), fork, nullptr, EB_LOCK_FIRST);
+#else
+  const bool needs_lock = !RELATION_IS_LOCAL(relation);
+  if (needs_lock) LockRelationForExtension(relation, ExclusiveLock);
+  const Buffer buffer = ReadBufferExtended(relation, fork, P_NEW, RBM_ZERO_AND_LOCK, nullptr);
+  if (needs_lock) UnlockRelationForExtension(relation, ExclusiveLock);
+  return buffer;
+#endif
+}
+
+inline void delay_vacuum() {
+#if PG_VERSION_NUM >= 180000
+  vacuum_delay_point(false);
+#else
+  vacuum_delay_point();
 #endif
 }
 

@@ -1,0 +1,275 @@
+/// The graph of a build: codes and links in memory, a quarter of what the vectors would take.
+///
+/// Contract:
+///   1. Nodes are added by one thread. Finding a node's links only reads the graph and its own work
+///      space, so that many searches can share a graph between two additions.
+///   2. Memory comes from the arena and is never moved: nodes lie in segments.
+///   3. Nothing here asks for interrupts; callers do, between two rows.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <span>
+
+#include "core/arena.hpp"
+#include "core/graph/params.hpp"
+#include "core/graph/select_neighbors.hpp"
+#include "core/graph/space.hpp"
+
+namespace nearest::core {
+
+/// Where a row is; the graph only keeps it.
+using RowId = std::uint64_t;
+
+template <Arena A>
+class MemoryGraph {
+ public:
+  /// A node's record; its code and its links follow.
+  struct Node {
+    std::uint64_t hash;  ///< of the exact vector
+    RowId row;
+    ScalarCode code;
+    PointTraits traits;
+    float added;              ///< the coordinate that inner product adds
+    std::uint32_t n_links;
+    std::uint32_t more_rows;  ///< 1 + index of the next row of an equal vector, or 0
+    std::uint32_t n_rows;
+  };
+
+  struct ExtraRow {
+    RowId row;
+    std::uint32_t next;  ///< as Node::more_rows
+  };
+
+  void prepare(A arena, const GraphSpace& space, int m, int ef_construction) {
+    arena_ = arena;
+    space_ = space;
+    max_links_ = links_of(m);
+    link_capacity_ = max_links_ + static_cast<std::size_t>(m);
+    ef_ = static_cast<std::size_t>(ef_construction);
+    code_bytes_ = (space.dim + 7) / 8 * 8;
+    node_bytes_ = sizeof(Node) + code_bytes_ + link_capacity_ * sizeof(Neighbor);
+    beam_.reserve(arena, ef_ + 1);
+    found_.reserve(arena, ef_ + 1);
+    passed_.reserve(arena, std::max(ef_, link_capacity_) + 1);
+    factor_ = space.metric == Metric::kL1 ? kPruneFactor : kPruneFactorSquared;
+  }
+
+  std::size_t size() const { return size_; }
+  std::size_t node_bytes() const { return node_bytes_ + sizeof(std::uint32_t); }
+  /// What the graph has taken so far.
+  std::size_t bytes() const {
+    return segments_.size() * kSegmentNodes * node_bytes_ + seen_.capacity_bytes() +
+           extra_rows_.capacity_bytes();
+  }
+  /// What the next addition may take at once.
+  std::size_t next_segment_bytes() const {
+    return size_ % kSegmentNodes == 0 ? kSegmentNodes * node_bytes_ : 0;
+  }
+
+  const Node& node(NodeId id) const { return *record(id); }
+  std::span<const std::int8_t> code(NodeId id) const { return {code_of(record(id)), space_.dim}; }
+  std::span<const Neighbor> links(NodeId id) const {
+    const Node* const n = record(id);
+    return {links_of_record(n), n->n_links};
+  }
+  const ExtraRow& extra_row(std::uint32_t more_rows) const { return extra_rows_[more_rows - 1]; }
+
+  /// Adds a row. z: (dim) its code. Equal vectors share a node.
+  void add(RowId row, std::uint64_t hash, const PlacedPoint& point, const std::int8_t* z) {
+    const auto id = static_cast<NodeId>(size_);
+    Node* const added = append();
+    added->hash = hash;
+    added->row = row;
+    added->code = point.code;
+    added->traits = point.traits;
+    added->added = space_.metric == Metric::kInnerProduct
+                       ? static_cast<float>(std::sqrt(added_square(space_, point.traits.norm)))
+                       : 0;
+    added->n_links = 0;
+    added->more_rows = 0;
+    added->n_rows = 1;
+    std::memcpy(code_of(added), z, space_.dim);
+
+    const std::size_t found = find_neighbors(id);
+    for (std::size_t i = 0; i < found; ++i) {
+      Node* const equal = record(found_[i].id);
+      if (equal->hash == hash && equal->code.scale == point.code.scale &&
+          std::memcmp(code_of(equal), z, space_.dim) == 0) {
+        remove_last();
+        join(equal, row, point.code.error);
+        return;
+      }
+    }
+    link(id, found);
+    remember_entry(id);
+  }
+
+  /// Cuts every node's links to their final number. To be called once, by slices, at the end.
+  void finish(NodeId begin, NodeId end) {
+    for (NodeId id = begin; id < end; ++id) prune(record(id));
+  }
+
+  /// Between two nodes, as the graph sees it: squared, or L1.
+  float distance(const Node* a, const Node* b) const {
+    if (space_.metric == Metric::kL1) {
+      return kernels().l1_i8(code_of(a), a->code.scale, code_of(b), b->code.scale, space_.dim);
+    }
+    double squared =
+        l2_squared_between(code_of(a), a->code.scale, a->code.square, code_of(b), b->code.scale,
+                           b->code.square, space_.dim);
+    const double added = static_cast<double>(a->added) - b->added;
+    squared += added * added;
+    return static_cast<float>(squared);
+  }
+
+ private:
+  static constexpr std::size_t kSegmentNodes = 1024;
+  static constexpr std::size_t kMaxEntries = 256;
+
+  struct BeamEntry {
+    Neighbor neighbor;
+    bool visited;
+  };
+
+  Node* record(NodeId id) const {
+    return reinterpret_cast<Node*>(segments_[id / kSegmentNodes] +
+                                   id % kSegmentNodes * node_bytes_);
+  }
+  static std::int8_t* code_of(const Node* node) {
+    return reinterpret_cast<std::int8_t*>(const_cast<Node*>(node) + 1);
+  }
+  Neighbor* links_of_record(const Node* node) const {
+    return reinterpret_cast<Neighbor*>(code_of(node) + code_bytes_);
+  }
+
+  Node* append() {
+    if (size_ % kSegmentNodes == 0 && size_ / kSegmentNodes == segments_.size()) {
+      segments_.push_back(arena_,
+                          static_cast<char*>(arena_.allocate(kSegmentNodes * node_bytes_)));
+    }
+    if (seen_.size() == size_) seen_.push_back(arena_, 0);
+    return record(static_cast<NodeId>(size_++));
+  }
+  void remove_last() { --size_; }
+
+  void join(Node* equal, RowId row, float error) {
+    extra_rows_.push_back(arena_, {row, equal->more_rows});
+    equal->more_rows = static_cast<std::uint32_t>(extra_rows_.size());
+    equal->n_rows += 1;
+    equal->code.error = std::max(equal->code.error, error);  // equal hashes, not surely equal rows
+  }
+
+  /// Best-first search with exact distances of codes; found_: up to ef nearest, sorted.
+  std::size_t find_neighbors(NodeId id) {
+    const Node* const target = record(id);
+    const std::uint32_t mark = ++mark_;
+    seen_[id] = mark;
+    beam_.clear();
+    std::size_t first_open = 0;
+    const auto consider = [&](NodeId other) {
+      if (seen_[other] == mark) return;
+      seen_[other] = mark;
+      const Neighbor neighbor{distance(record(other), target), other};
+      std::size_t size = beam_.size();
+      if (size == ef_ && !(neighbor < beam_[size - 1].neighbor)) return;
+      std::size_t low = 0, high = size;
+      while (low < high) {
+        const std::size_t middle = (low + high) / 2;
+        if (beam_[middle].neighbor < neighbor) {
+          low = middle + 1;
+        } else {
+          high = middle;
+        }
+      }
+      if (size < ef_) beam_.set_size(++size);
+      std::memmove(static_cast<void*>(beam_.begin() + low + 1), beam_.begin() + low,
+                   (size - 1 - low) * sizeof(BeamEntry));
+      beam_[low] = {neighbor, false};
+      first_open = std::min(first_open, low);
+    };
+    for (std::size_t i = 0; i < n_entries_; ++i) consider(entries_[i]);
+    while (first_open < beam_.size()) {
+      if (beam_[first_open].visited) {
+        ++first_open;
+        continue;
+      }
+      beam_[first_open].visited = true;
+      const Node* const visited = record(beam_[first_open].neighbor.id);
+      const Neighbor* const links = links_of_record(visited);
+      const std::size_t n = visited->n_links;
+      for (std::size_t i = 0; i < n; ++i) {
+        if (i + kPrefetchAhead < n) prefetch(links[i + kPrefetchAhead].id);
+        consider(links[i].id);
+      }
+    }
+    found_.clear();
+    for (const BeamEntry& entry : beam_) found_.push_back(arena_, entry.neighbor);
+    return found_.size();
+  }
+
+  static constexpr std::size_t kPrefetchAhead = 3;
+  void prefetch(NodeId id) const {
+    const char* const bytes = reinterpret_cast<const char*>(record(id));
+    for (std::size_t i = 0; i < 4; ++i) __builtin_prefetch(bytes + 64 * i);
+  }
+
+  void link(NodeId id, std::size_t found) {
+    Node* const node = record(id);
+    const std::size_t n = select_neighbors(
+        found_.begin(), found, max_links_, factor_, passed_.begin(),
+        [this](NodeId a, NodeId b) { return distance(record(a), record(b)); });
+    node->n_links = static_cast<std::uint32_t>(n);
+    std::copy(found_.begin(), found_.begin() + n, links_of_record(node));
+    for (std::size_t i = 0; i < n; ++i) link_back(found_[i].id, {found_[i].distance, id});
+  }
+
+  /// Nodes may have m links too many until they are cut, so that most additions cost no pruning.
+  void link_back(NodeId at, const Neighbor& neighbor) {
+    Node* const node = record(at);
+    if (node->n_links == link_capacity_) prune(node);
+    Neighbor* const links = links_of_record(node);
+    Neighbor* const place = std::upper_bound(links, links + node->n_links, neighbor);
+    std::move_backward(place, links + node->n_links, links + node->n_links + 1);
+    *place = neighbor;
+    node->n_links += 1;
+  }
+
+  void prune(Node* node) {
+    node->n_links = static_cast<std::uint32_t>(select_neighbors(
+        links_of_record(node), node->n_links, max_links_, factor_, passed_.begin(),
+        [this](NodeId a, NodeId b) { return distance(record(a), record(b)); }));
+  }
+
+  /// Where searches begin: nodes 0, 1, 4, 9 ..., the older ones giving way at random.
+  void remember_entry(NodeId id) {
+    if (std::uint64_t{next_entry_} * next_entry_ > id) return;
+    const std::size_t place = n_entries_ < kMaxEntries
+                                  ? n_entries_++
+                                  : (next_entry_ * std::uint64_t{0x9E37'79B9}) % kMaxEntries;
+    entries_[place] = id;
+    ++next_entry_;
+  }
+
+  A arena_{};
+  GraphSpace space_{};
+  std::size_t max_links_ = 0, link_capacity_ = 0, ef_ = 0, code_bytes_ = 0, node_bytes_ = 0;
+  float factor_ = 1;
+
+  ArenaArray<char*> segments_;
+  std::size_t size_ = 0;
+  ArenaArray<ExtraRow> extra_rows_;
+
+  // Work space of one search.
+  ArenaArray<std::uint32_t> seen_;
+  std::uint32_t mark_ = 0;
+  ArenaArray<BeamEntry> beam_;
+  ArenaArray<Neighbor> found_, passed_;
+
+  NodeId entries_[kMaxEntries] = {};
+  std::size_t n_entries_ = 0;
+  std::uint32_t next_entry_ = 0;
+};
+
+}  // namespace nearest::core

@@ -1,0 +1,21 @@
+/// Parameters of a graph: the ranges and defaults that users of pgvector know.
+#pragma once
+
+#include <cstddef>
+
+namespace nearest::core {
+
+inline constexpr int kDefaultM = 16, kMinM = 2, kMaxM = 100;
+inline constexpr int kDefaultEfConstruction = 64, kMinEfConstruction = 4, kMaxEfConstruction = 1000;
+inline constexpr int kDefaultEfSearch = 40, kMinEfSearch = 1, kMaxEfSearch = 1000;
+
+/// Links of a node: the graph has one level, where HNSW allows twice m.
+constexpr std::size_t links_of(int m) { return 2 * static_cast<std::size_t>(m); }
+
+/// A neighbor is left out if one already chosen is nearer to it than the node by this factor, in
+/// squared distance. Above 1 more directions are kept (Vamana's alpha); 1.1 visits a tenth fewer
+/// nodes at equal recall than 1.0 on text embeddings, 1.2 gains nothing more.
+inline constexpr float kPruneFactorSquared = 1.1F;
+inline constexpr float kPruneFactor = 1.0488F;  ///< for distances that are not squared
+
+}  // namespace nearest::core

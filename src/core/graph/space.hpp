@@ -1,0 +1,274 @@
+/// Where vectors lie in a graph: how each metric's vectors become points that are near to each
+/// other when the vectors are, and how the distance of two points bounds the metric's value.
+///
+/// A vector x becomes the point y = P(f(x) - c) / unit, with
+///   f   x / |x| for cosine, x otherwise
+///   c   a center, about the mean of the rows
+///   P   a fixed rotation (none for L1, which a rotation does not keep)
+///   unit  a power of two near the points' length, so that no square leaves the range of float32
+/// Points keep Euclidean distances (L1 distances without P), divided by the unit.
+///
+/// Inner product: the greatest product is the nearest point once every vector has one more
+/// coordinate sqrt(M² - |x|²) (Bachrach et al. 2014), which queries have as 0. The coordinate is
+/// not coded: it follows from |x|, which every node stores. Queries are scaled to a usual length
+/// first, which changes no order.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "core/element.hpp"
+#include "core/quantize/scalar_code.hpp"
+#include "core/rotate/hadamard.hpp"
+
+namespace nearest::core {
+
+/// On disk: never renumber.
+enum class Metric : std::uint8_t { kL2 = 1, kInnerProduct = 2, kCosine = 3, kL1 = 4 };
+
+/// Vectors longer than this, or with elements that large, are kept without a code: sums over them
+/// could overflow. They are found like all others, by bounds that promise nothing.
+inline constexpr double kLongestCoded = 1e30;
+
+inline constexpr double kUnitRoundoff = 0x1p-24;  ///< of float32
+
+/// Bound of the relative error of a float32 sum of non-negative terms over dim elements, on every
+/// instruction set: see kernels/table.hpp; and of the terms themselves.
+constexpr double sum_error(std::size_t dim) {
+  return (static_cast<double>(dim) / 16 + 16) * kUnitRoundoff;
+}
+
+/// What is fixed when an index is built. Borrowed memory.
+struct GraphSpace {
+  Metric metric;
+  std::uint32_t dim;
+  std::uint64_t seed;            ///< of the rotation
+  const float* center;           ///< (dim) of f(x), or null for the origin
+  const float* rotated_center;   ///< (dim) P(c), inner product only
+  double center_norm;            ///< |c|; for L1 Σ|c_i|
+  double unit;                   ///< a power of two
+  double longest;                ///< M: inner product only
+  double query_norm;             ///< to which queries are scaled: inner product only
+
+  bool is_rotated() const { return metric != Metric::kL1; }
+  ErrorNorm error_norm() const {
+    return metric == Metric::kL1 ? ErrorNorm::kAbsolute : ErrorNorm::kEuclidean;
+  }
+};
+
+/// What is known of a stored vector besides its code. All in units of the space.
+struct PointTraits {
+  float norm;            ///< |x|, rounded up; inner product only, otherwise 0
+  float center_product;  ///< <P(c), ŷ> / unit: inner product only, otherwise 0
+};
+
+/// |x| in double, which cannot overflow.
+inline double norm_of(VectorView<float> x) {
+  double squared = 0;
+  for (const float element : x) squared += static_cast<double>(element) * static_cast<double>(element);
+  return std::sqrt(squared);
+}
+
+inline double absolute_norm_of(VectorView<float> x) {
+  double sum = 0;
+  for (const float element : x) sum += std::fabs(static_cast<double>(element));
+  return sum;
+}
+
+/// Places x times `factor`: y: (dim). Returns a bound of |y - exact| in the space's error norm.
+/// `size` is |factor·x| in that norm.
+inline double place_scaled(const GraphSpace& space, VectorView<float> x, double factor, double size,
+                           float* y) {
+  const double to_unit = 1 / space.unit;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const double centered = x[i] * factor - (space.center != nullptr ? space.center[i] : 0.0F);
+    y[i] = static_cast<float>(centered * to_unit);
+  }
+  const double largest = (size + space.center_norm) * to_unit;
+  double relative = 4 * kUnitRoundoff;
+  if (space.is_rotated()) {
+    rotate({y, x.size()}, space.seed);
+    relative += rotation_error(x.size());
+  }
+  // The last term: results below the smallest float are rounded to a multiple of it.
+  return largest * relative + static_cast<double>(x.size()) * 0x1p-149;
+}
+
+/// A stored vector's point and code.
+struct PlacedPoint {
+  ScalarCode code;
+  PointTraits traits;
+  bool is_coded;  ///< false: too long for a code, nothing is known of it
+};
+
+/// Places and encodes a vector; y: (dim) work space, left with the point; z: (dim) the code.
+/// x must not be the zero vector if the metric is cosine.
+inline PlacedPoint place_point(const GraphSpace& space, VectorView<float> x, float* y,
+                               std::int8_t* z) {
+  const double norm = norm_of(x);
+  if (!(norm <= kLongestCoded) && space.metric != Metric::kCosine) {
+    for (std::size_t i = 0; i < x.size(); ++i) y[i] = 0, z[i] = 0;
+    return {{0, std::numeric_limits<float>::infinity(), 0}, {round_up(norm / space.unit), 0}, false};
+  }
+  const bool is_cosine = space.metric == Metric::kCosine;
+  const double size = is_cosine ? 1 : space.metric == Metric::kL1 ? absolute_norm_of(x) : norm;
+  const double misplaced = place_scaled(space, x, is_cosine ? 1 / norm : 1, size, y);
+  PlacedPoint point{encode_scalar({y, x.size()}, space.error_norm(), z), {0, 0}, true};
+  point.code.error = round_up(static_cast<double>(point.code.error) + misplaced);
+  if (space.metric == Metric::kInnerProduct) {
+    point.traits.norm = round_up(norm / space.unit);
+    double product = 0;
+    if (space.rotated_center != nullptr) {
+      for (std::size_t i = 0; i < x.size(); ++i) {
+        product += static_cast<double>(space.rotated_center[i]) * point.code.scale * z[i];
+      }
+    }
+    point.traits.center_product = static_cast<float>(product / space.unit);
+  }
+  // The operator sums squares in float32: for vectors this short or long they are not what they
+  // should be, and its result can be anything.
+  if (is_cosine && !(norm > 1e-15 && norm < 1e15)) {
+    point.code.error = std::numeric_limits<float>::infinity();
+  }
+  return point;
+}
+
+/// The square of the coordinate that inner product adds, in units; vectors beyond M count as M.
+inline double added_square(const GraphSpace& space, float norm) {
+  const double longest = space.longest / space.unit;
+  const double square = longest * longest - static_cast<double>(norm) * norm;
+  return square > 0 ? square : 0;
+}
+
+/// A query's point: what bounds need of it.
+struct QueryPoint {
+  ScalarQuery code;       ///< its z is unused for L1
+  const float* y;         ///< (dim) the point itself
+  double error;           ///< bound of |coded point - exact point|
+  double norm;            ///< |q|
+  double factor;          ///< the query was scaled by this before it was placed
+  double center_product;  ///< <scaled q, c> / unit², inner product only
+  bool is_bounded;        ///< false: nothing can be promised, every bound is the lowest
+};
+
+/// Places a query; y, z: (dim), owned by the caller and to be kept as long as the query.
+/// q must not be the zero vector if the metric is cosine.
+inline QueryPoint place_query(const GraphSpace& space, VectorView<float> q, float* y,
+                              std::int16_t* z) {
+  QueryPoint point{};
+  point.y = y;
+  point.norm = norm_of(q);
+  point.factor = 1;
+  point.is_bounded = point.norm <= kLongestCoded;
+  double size = point.norm;
+  switch (space.metric) {
+    case Metric::kCosine:
+      point.is_bounded = point.norm > 1e-15 && point.norm < 1e15;
+      point.factor = 1 / point.norm;
+      size = 1;
+      break;
+    case Metric::kInnerProduct:
+      if (point.norm > 0) point.factor = space.query_norm / point.norm;
+      size = point.norm * point.factor;
+      break;
+    case Metric::kL1:
+      size = absolute_norm_of(q);
+      break;
+    case Metric::kL2:
+      break;
+  }
+  if (!point.is_bounded && space.metric != Metric::kCosine &&
+      space.metric != Metric::kInnerProduct) {
+    point.factor = 0;  // its place would overflow: search from the center
+    size = 0;
+  }
+  point.error = place_scaled(space, q, point.factor, size, y);
+  point.code = encode_query({y, q.size()}, z);
+  point.error += space.metric == Metric::kL1 ? 0 : point.code.error;
+  if (space.metric == Metric::kInnerProduct && space.center != nullptr) {
+    double product = 0;
+    for (std::size_t i = 0; i < q.size(); ++i) {
+      product += q[i] * point.factor * static_cast<double>(space.center[i]);
+    }
+    point.center_product = product / (space.unit * space.unit);
+  }
+  return point;
+}
+
+/// What a visit computes of a stored vector.
+struct PointDistance {
+  double squared;   ///< |q - x|² of the points, in units²
+  double steering;  ///< the same with what inner product adds, up to a constant of the query
+  double value;     ///< the operator's result for the code, as near as the code can tell
+  double bound;     ///< true lower bound of the operator's result
+};
+
+/// z, code, traits: of a stored vector, which may be damaged: any values give some result.
+inline PointDistance distance_to(const GraphSpace& space, const QueryPoint& query,
+                                 const std::int8_t* z, const ScalarCode& code,
+                                 const PointTraits& traits) {
+  constexpr double kLowest = -std::numeric_limits<double>::infinity();
+  const std::size_t dim = space.dim;
+  const double gamma = sum_error(dim);
+  const double squared = l2_squared_to(query.code, z, code.scale, code.square, dim);
+  PointDistance result{squared, squared, 0, 0};
+  const bool is_bounded = query.is_bounded && code.error < std::numeric_limits<float>::infinity();
+  switch (space.metric) {
+    case Metric::kL2: {
+      const double length = std::sqrt(squared);
+      result.value = length * space.unit;
+      const double least = (length - code.error - query.error) * space.unit;
+      if (!is_bounded || !(least > 0)) break;
+      // The operator's sum may be too small by gamma and by terms that underflow.
+      const double least_sum = least * least * (1 - gamma) - static_cast<double>(dim) * 0x1p-148;
+      if (least_sum > 0) result.bound = std::sqrt(least_sum) * (1 - 4 * kUnitRoundoff);
+      break;
+    }
+    case Metric::kCosine: {
+      result.value = squared * space.unit * space.unit / 2;
+      const double least = (std::sqrt(squared) - code.error - query.error) * space.unit;
+      if (!is_bounded || !(least > 0)) break;
+      const double bound = least * least / 2 - 4 * gamma;
+      if (bound > 0) result.bound = bound;
+      break;
+    }
+    case Metric::kL1: {
+      const double sum = kernels().l1_f32_i8(query.y, z, code.scale, dim);
+      result.value = sum * space.unit;
+      // The kernel rounds each scale·z before it subtracts.
+      const double rounded = 2 * kUnitRoundoff * code.scale *
+                             std::sqrt(static_cast<double>(dim) * code.square);
+      const double least = (sum * (1 - gamma) - rounded - code.error - query.error) * space.unit;
+      if (is_bounded && least > 0) result.bound = least * (1 - 2 * gamma);
+      break;
+    }
+    case Metric::kInnerProduct: {
+      // <scaled q, x> / unit² = <scaled q, c> + <w, ŷ> + <P(c), ŷ>, as scaled q = c + P⁻¹w.
+      const double with_code = product_with(query.code, z, code.scale, dim);
+      const double product = query.center_product + with_code + traits.center_product;
+      result.steering = squared + added_square(space, traits.norm);
+      result.value = query.factor > 0 ? -product * space.unit * space.unit / query.factor : 0;
+      result.bound = kLowest;
+      if (!is_bounded || !(query.factor > 0)) {
+        if (query.norm == 0) result.bound = 0;
+        break;
+      }
+      const double unit = space.unit, center = space.center_norm / unit;
+      const double query_length = query.norm * query.factor / unit;
+      const double code_length = std::sqrt(static_cast<double>(code.square)) * code.scale;
+      const double lost = query_length * code.error + query.error * code_length +
+                          4 * kUnitRoundoff * (query_length + center) * (center + code_length);
+      const double operator_error = gamma * query.norm * traits.norm * unit;
+      const double bound =
+          -(product + lost) * unit * unit / query.factor - operator_error -
+          static_cast<double>(dim) * 0x1p-148;
+      if (std::isfinite(bound) && query.norm * traits.norm * unit < 1e37) result.bound = bound;
+      break;
+    }
+  }
+  return result;
+}
+
+}  // namespace nearest::core

@@ -1,0 +1,170 @@
+/// Codes of a node's neighbors, as seen from the node: 1 to 8 bits per rotated dimension.
+///
+/// A link from node v to neighbor u codes r = u - v by odd levels s_i (1 bit: its signs). With
+/// B = 2|r|² / Σ s_i r_i and A = |r|² + B·Σ s_i v_i,
+///
+///     |q - u|² = |q - v|² + |r|² - 2<r, q - v>  ~  |q - v|² + A - B·Σ s_i q_i,
+///
+/// because s·|r|²/<s, r> stands for r without bias after a random rotation (RaBitQ, Gao and Long
+/// 2024, with the node as the center, as in SymphonyQG, Gou et al. 2025). Only Σ s_i q_i depends on
+/// the query, and it needs no v: one prepared query serves all nodes. Only the first coordinates
+/// may be coded; |r|² is then still over all.
+///
+/// The query's coordinates are rounded to signed 4-bit digits, stored by bit planes, so that the
+/// sum is a matter of AND and popcount (kernel masked_sums_x8).
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "core/kernels/table.hpp"
+
+namespace nearest::core {
+
+inline constexpr std::size_t kLinkGroup = 8;      ///< links that are stored and scored together
+inline constexpr std::size_t kMaxCodeBits = 8;    ///< bits per dimension
+inline constexpr std::size_t kPlanesPerDigit = 4; ///< bit planes of a 4-bit digit of the query
+
+/// How links are coded.
+struct LinkCodeShape {
+  std::uint32_t dim;    ///< of the vectors
+  std::uint32_t words;  ///< of 64 bits per plane of a code
+  std::uint32_t bits;   ///< planes: bits per coded dimension
+
+  constexpr std::size_t coded_dims() const { return words * 64 < dim ? words * 64 : dim; }
+  constexpr std::size_t code_words() const { return std::size_t{words} * bits; }
+  /// Two digits of the query where codes of one bit are not the larger error anyway.
+  constexpr std::size_t query_digits() const { return bits > 1 ? 2 : 1; }
+};
+
+/// The factors of one link.
+struct LinkFactors {
+  float a;
+  float b;
+};
+
+/// The step between levels, in standard deviations of a Gaussian, that loses least (Max 1960).
+constexpr double level_step(std::uint32_t bits) {
+  constexpr double kSteps[] = {0, 1.596, 0.9957, 0.5860, 0.3352, 0.1881, 0.1041, 0.0569, 0.0308};
+  return kSteps[bits];
+}
+
+/// Codes one link. r, v: (dim), rotated; code: word w of plane p at code[(p·words + w)·kLinkGroup],
+/// that is one column of a group.
+inline LinkFactors encode_link(const LinkCodeShape& shape, std::span<const float> r,
+                               std::span<const float> v, std::uint64_t* code) {
+  const std::size_t coded = shape.coded_dims();
+  double squared = 0, coded_squared = 0;
+  for (std::size_t i = 0; i < r.size(); ++i) {
+    if (i == coded) coded_squared = squared;
+    squared += static_cast<double>(r[i]) * r[i];
+  }
+  if (coded == r.size()) coded_squared = squared;
+  for (std::size_t w = 0; w < shape.code_words(); ++w) code[w * kLinkGroup] = 0;
+
+  const double deviation = std::sqrt(coded_squared / static_cast<double>(coded));
+  const double step = level_step(shape.bits) * deviation;
+  const int half = 1 << (shape.bits - 1);
+  const double inverse = step > 0 ? 1 / step : 0;
+  double with_r = 0, with_v = 0;
+  for (std::size_t i = 0; i < coded; ++i) {
+    const double place = std::floor(r[i] * inverse);
+    const int level = (place < -half ? -half : place > half - 1 ? half - 1 : static_cast<int>(place)) + half;
+    const int odd = 2 * level - (2 * half - 1);
+    with_r += odd * static_cast<double>(r[i]);
+    with_v += odd * static_cast<double>(v[i]);
+    for (std::uint32_t p = 0; p < shape.bits; ++p) {
+      const auto bit = static_cast<std::uint64_t>(level >> p & 1);
+      code[(std::size_t{p} * shape.words + i / 64) * kLinkGroup] |= bit << (i % 64);
+    }
+  }
+  const double b = with_r > 0 ? 2 * squared / with_r : 0;
+  return {static_cast<float>(squared + b * with_v), static_cast<float>(b)};
+}
+
+/// |r|² as the factors remember it: after a rotation Σ s_i r_i is nearly a constant times |r|, so
+/// B alone says how long the link is (within a few percent at hundreds of coded dimensions).
+inline double link_length_squared(const LinkCodeShape& shape, double b) {
+  // 1 bit: Σ|r_i| ~ coded·sqrt(2/π)·|r|/sqrt(dim). More bits: s_i ~ 2 r_i / step.
+  const double dim = shape.dim, coded = static_cast<double>(shape.coded_dims());
+  const double sum_per_length = shape.bits == 1
+                                    ? coded * 0.7979 / std::sqrt(dim)
+                                    : 2 * coded / (level_step(shape.bits) * std::sqrt(dim));
+  const double length = b * sum_per_length / 2;
+  return length * length;
+}
+
+/// A query as link codes are scored against it.
+struct LinkQuery {
+  const std::uint64_t* planes;  ///< (digits, words, kPlanesPerDigit), high digit first
+  double unit;                  ///< Σ s_i q_i = unit·(2·Σ level_i p_i - odd_offset)
+  double odd_offset;            ///< (2^bits - 1)·Σ p_i
+};
+
+constexpr std::size_t link_query_words(const LinkCodeShape& shape) {
+  return shape.query_digits() * shape.words * kPlanesPerDigit;
+}
+
+/// Prepares a query; planes: link_query_words(shape), owned by the caller.
+inline LinkQuery encode_link_query(const LinkCodeShape& shape, std::span<const float> q,
+                                   std::uint64_t* planes) {
+  const std::size_t coded = shape.coded_dims();
+  float largest = 0;
+  for (std::size_t i = 0; i < coded; ++i) largest = std::fabs(q[i]) > largest ? std::fabs(q[i]) : largest;
+  const bool two_digits = shape.query_digits() == 2;
+  const int limit = two_digits ? 16 * 7 + 7 : 7;
+  const float unit = largest > 0 ? largest / static_cast<float>(limit) : 1.0F;
+  const float inverse = 1.0F / unit;
+  const std::size_t digit_words = std::size_t{shape.words} * kPlanesPerDigit;
+  for (std::size_t w = 0; w < link_query_words(shape); ++w) planes[w] = 0;
+  std::int64_t sum = 0;
+  for (std::size_t i = 0; i < coded; ++i) {
+    const int whole = static_cast<int>(std::nearbyint(q[i] * inverse));
+    sum += whole;
+    const auto store = [&](int digit, std::uint64_t* to) {
+      for (std::size_t p = 0; p < kPlanesPerDigit; ++p) {
+        to[i / 64 * kPlanesPerDigit + p] |= static_cast<std::uint64_t>(digit >> p & 1) << (i % 64);
+      }
+    };
+    if (two_digits) {
+      const int high = (whole + (whole >= 0 ? 8 : -7)) / 16;  // so that the low digit is in [-8, 8)
+      store(high, planes);
+      store(whole - 16 * high, planes + digit_words);
+    } else {
+      store(whole, planes);
+    }
+  }
+  const double odd = (1 << shape.bits) - 1;
+  return {planes, unit, odd * static_cast<double>(sum)};
+}
+
+/// Σ s_i q_i of the eight links of a group; codes: (code_words, kLinkGroup).
+inline void score_link_group(const LinkCodeShape& shape, const LinkQuery& query,
+                             const std::uint64_t* codes, float* sums) {
+  std::int32_t total[kLinkGroup];
+  const KernelTable& table = kernels();
+  const std::size_t plane_stride = std::size_t{shape.words} * kLinkGroup;
+  if (shape.bits == 1) {
+    table.masked_sums_x8(codes, shape.words, query.planes, total);
+  } else {
+    for (std::int32_t& one : total) one = 0;
+    const std::uint64_t* const low = query.planes + std::size_t{shape.words} * kPlanesPerDigit;
+    for (std::uint32_t p = 0; p < shape.bits; ++p) {
+      std::int32_t high_sums[kLinkGroup], low_sums[kLinkGroup];
+      table.masked_sums_x8(codes + p * plane_stride, shape.words, query.planes, high_sums);
+      table.masked_sums_x8(codes + p * plane_stride, shape.words, low, low_sums);
+      for (std::size_t j = 0; j < kLinkGroup; ++j) {
+        total[j] += (16 * high_sums[j] + low_sums[j]) * (1 << p);
+      }
+    }
+  }
+  const auto unit = static_cast<float>(query.unit);
+  const auto offset = static_cast<float>(query.odd_offset);
+  for (std::size_t j = 0; j < kLinkGroup; ++j) {
+    sums[j] = unit * (2.0F * static_cast<float>(total[j]) - offset);
+  }
+}
+
+}  // namespace nearest::core

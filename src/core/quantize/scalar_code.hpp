@@ -1,0 +1,130 @@
+/// The own code of a vector: 8 bits per dimension, one scale per vector, and how much was lost.
+///
+/// x is stood for by scale · z with whole z in [-127, 127]. The error norm makes true bounds of
+/// distances to the code: | |q - x| - |q - scale·z| | <= error (triangle inequality).
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <span>
+
+#include "core/kernels/table.hpp"
+
+namespace nearest::core {
+
+inline constexpr int kScalarCodeMax = 127;
+
+/// What belongs to a code besides its z.
+struct ScalarCode {
+  float scale;           ///< of one unit of z; 0 for the zero vector
+  float error;           ///< |x - scale·z|, in the norm asked for, rounded up
+  std::uint32_t square;  ///< Σ z², exact
+};
+
+enum class ErrorNorm : std::uint8_t { kEuclidean, kAbsolute };
+
+/// The next float above a non-negative number in double.
+inline float round_up(double value) {
+  const auto nearest = static_cast<float>(value);
+  return static_cast<double>(nearest) >= value
+             ? nearest
+             : std::nextafter(nearest, std::numeric_limits<float>::infinity());
+}
+
+/// Encodes x; z: as many bytes as x has elements. The elements must be finite.
+inline ScalarCode encode_scalar(std::span<const float> x, ErrorNorm norm, std::int8_t* z) {
+  float largest = 0;
+  for (const float element : x) largest = std::fabs(element) > largest ? std::fabs(element) : largest;
+  const float scale = largest / kScalarCodeMax;
+  if (!(scale >= std::numeric_limits<float>::min())) {
+    // Too small for a scale of full precision: the zero code, all of x is error.
+    double lost = 0;
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      z[i] = 0;
+      lost += norm == ErrorNorm::kEuclidean ? static_cast<double>(x[i]) * x[i]
+                                            : std::fabs(static_cast<double>(x[i]));
+    }
+    return {0, round_up(norm == ErrorNorm::kEuclidean ? std::sqrt(lost) : lost), 0};
+  }
+  const float inverse = 1.0F / scale;
+  double lost = 0;
+  std::uint32_t square = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    float rounded = std::nearbyint(x[i] * inverse);
+    rounded = rounded > kScalarCodeMax ? kScalarCodeMax
+                                       : (rounded < -kScalarCodeMax ? -kScalarCodeMax : rounded);
+    const auto whole = static_cast<std::int32_t>(rounded);
+    z[i] = static_cast<std::int8_t>(whole);
+    square += static_cast<std::uint32_t>(whole * whole);
+    const double rest = static_cast<double>(x[i]) - static_cast<double>(scale) * whole;
+    lost += norm == ErrorNorm::kEuclidean ? rest * rest : std::fabs(rest);
+  }
+  return {scale, round_up(norm == ErrorNorm::kEuclidean ? std::sqrt(lost) : lost), square};
+}
+
+/// x̂ = scale · z.
+inline void decode_scalar(std::span<const std::int8_t> z, float scale, float* x) {
+  for (std::size_t i = 0; i < z.size(); ++i) x[i] = scale * static_cast<float>(z[i]);
+}
+
+/// |x̂ - ŷ|², from codes alone; in double, so that near vectors keep their digits.
+inline double l2_squared_between(const std::int8_t* x, float x_scale, std::uint32_t x_square,
+                                 const std::int8_t* y, float y_scale, std::uint32_t y_square,
+                                 std::size_t dim) {
+  const double product = kernels().inner_product_i8(x, y, dim);
+  const double a = x_scale, b = y_scale;
+  const double squared = a * a * x_square + b * b * y_square - 2 * a * b * product;
+  return squared > 0 ? squared : 0;
+}
+
+/// A query in 16 bits per dimension, so that its distances to codes are sums of whole numbers.
+/// The 16 bits lose 1/256 of what the codes lose; `error` says how much.
+struct ScalarQuery {
+  const std::int16_t* z;  ///< (dim)
+  double step;            ///< of one unit of z
+  double square;          ///< |step·z|²
+  double error;           ///< |q - step·z|
+};
+
+/// Prepares a query; z: as many elements as q has, owned by the caller. Keeps 127·Σ|z| below 2^31,
+/// as inner_product_i8_i16 asks.
+inline ScalarQuery encode_query(std::span<const float> q, std::int16_t* z) {
+  double largest = 0, sum = 0;
+  for (const float element : q) {
+    const double magnitude = std::fabs(static_cast<double>(element));
+    largest = magnitude > largest ? magnitude : largest;
+    sum += magnitude;
+  }
+  constexpr double kLargest = 32767;
+  const double kLargestSum = 2147483647.0 / kScalarCodeMax - static_cast<double>(q.size());
+  double step = largest / kLargest;
+  if (sum / kLargestSum > step) step = sum / kLargestSum;
+  if (!(step > 0)) step = 1;  // a query of zeros
+  double square = 0, lost = 0;
+  for (std::size_t i = 0; i < q.size(); ++i) {
+    const double whole = std::nearbyint(q[i] / step);
+    z[i] = static_cast<std::int16_t>(whole);
+    square += whole * whole;
+    const double rest = q[i] - step * whole;
+    lost += rest * rest;
+  }
+  return {z, step, step * step * square, std::sqrt(lost)};
+}
+
+/// |q̂ - x̂|²; exact but for the last digits of double.
+inline double l2_squared_to(const ScalarQuery& query, const std::int8_t* z, float scale,
+                            std::uint32_t square, std::size_t dim) {
+  const double product = kernels().inner_product_i8_i16(z, query.z, dim);
+  const double a = scale;
+  const double squared = query.square + a * a * square - 2 * query.step * a * product;
+  return squared > 0 ? squared : 0;
+}
+
+/// <q̂, x̂>.
+inline double product_with(const ScalarQuery& query, const std::int8_t* z, float scale,
+                           std::size_t dim) {
+  return query.step * static_cast<double>(scale) * kernels().inner_product_i8_i16(z, query.z, dim);
+}
+
+}  // namespace nearest::core

@@ -1,0 +1,31 @@
+/// A fixed random rotation that needs no stored matrix.
+///
+/// Four rounds of: random signs, a fast Walsh-Hadamard transform of the first or the last 2^k
+/// coordinates in turn, and, if the dimension is not a power of two, a turn by 45 degrees between
+/// the two halves (Kac's walk), which mixes coordinates that the windows keep apart. After
+/// it the coordinates of any vector look like independent Gaussians, which is what codes of one
+/// scale per vector need (Ailon and Chazelle 2009; Gao and Long 2024).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace nearest::core {
+
+inline constexpr int kRotationRounds = 4;
+
+/// Rotates x in place; the same seed and dimension always give the same rotation.
+/// Relative error of the result, in norm: below rotation_error(x.size()).
+void rotate(std::span<float> x, std::uint64_t seed) noexcept;
+
+/// Bound of |rotate(x) - exact| / |x|. Every stage of additions rounds each coordinate once, the
+/// signs are exact, and scaling rounds once or twice a round.
+constexpr double rotation_error(std::size_t dim) {
+  int stages = 0;
+  while ((std::size_t{2} << stages) <= dim) ++stages;
+  constexpr double kUnitRoundoff = 0x1p-24;
+  return 2 * kRotationRounds * (stages + 4) * kUnitRoundoff;
+}
+
+}  // namespace nearest::core

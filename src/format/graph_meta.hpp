@@ -1,0 +1,45 @@
+/// The metapage of a graph index: block 0.
+///
+///     | GraphMeta | ... free ... |
+#pragma once
+
+#include "core/graph/space.hpp"
+#include "format/page.hpp"
+
+namespace nearest::format {
+
+inline constexpr std::uint32_t kGraphMagic = 0x6E67'7261;  ///< "ngra"
+inline constexpr std::uint32_t kGraphVersion = 1;
+
+struct GraphMeta {
+  std::uint32_t magic, version;
+
+  // Constant until the index is built anew, but for an index without nodes: `is_settled` says
+  // whether the sizes are those of rows, which the first node brings.
+  std::uint32_t dim;
+  core::Metric metric;
+  std::uint8_t code_bits;       ///< bits per coded dimension of a link code
+  std::uint16_t m;
+  std::uint16_t ef_construction;
+  std::uint16_t nodes_per_page;
+  std::uint16_t code_words;     ///< 64-bit words per plane of a link code
+  std::uint16_t inline_tids;    ///< rows that a node holds itself
+  std::uint64_t seed;           ///< of the rotation
+  double unit;                  ///< see core/graph/space.hpp
+  double longest;
+  double query_norm;
+  double center_norm;
+  BlockId center_block;         ///< first page of the center, or kNoBlock for the origin
+  BlockId entry_block;          ///< first page of the entry table
+  std::uint64_t built_nodes;    ///< that the build wrote
+
+  // Changing.
+  BlockId null_rows;            ///< chain of rows whose vector is NULL
+  BlockId zero_rows;            ///< chain of zero vectors under cosine
+  std::uint32_t is_settled;
+  std::uint32_t reserved;
+};
+static_assert(sizeof(GraphMeta) == 96 && offsetof(GraphMeta, seed) == 24 &&
+              offsetof(GraphMeta, null_rows) == 80 && std::is_trivially_copyable_v<GraphMeta>);
+
+}  // namespace nearest::format

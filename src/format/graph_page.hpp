@@ -1,0 +1,206 @@
+/// The pages of a graph index.
+///
+/// Node page: slots of equal size, so that a node's id says where it is:
+/// id = block · nodes_per_page + slot.
+///
+///     | NodePageHeader 8 | node 0 | node 1 | ...
+///
+///     node:  | NodeHeader 48 | TIDs, inline_tids x 6, aligned | own code, dim, aligned | groups |
+///     group of 8 links:  | ids 8 x 4 | A 8 x 2 | B 8 x 2 | added 8 x 2, inner product only |
+///                        | code words, (planes · words) x 8 x 8 |
+///
+/// Links are the columns of groups: word w of link j is at words[w * 8 + j], which scores eight
+/// links with the registers of one and lets an insert change one column. A and B are whole
+/// multiples of the node's a_scale and b_scale (core/quantize/link_code.hpp says what they mean);
+/// added is the square of the coordinate that inner product adds, in 1/65,535 of M².
+///
+/// Entry page: the same groups, seen from the center instead of a node.
+///
+///     | EntryPageHeader 16 | groups |
+///
+/// Row page: rows of one owner, which is a node or one of the chains of the metapage.
+///
+///     | TidPageHeader 8 | TIDs |
+///
+/// Center page:
+///
+///     | CenterPageHeader 8 | float32 x n |
+#pragma once
+
+#include "core/graph/candidate_table.hpp"
+#include "core/quantize/link_code.hpp"
+#include "format/graph_meta.hpp"
+
+namespace nearest::format {
+
+using core::kLinkGroup;
+using core::NodeId;
+
+struct NodePageHeader {
+  std::uint16_t n_nodes;  ///< slots in use, from the first on
+  std::uint16_t reserved[3];
+};
+static_assert(sizeof(NodePageHeader) == 8);
+
+struct NodeHeader {
+  std::uint64_t hash;            ///< of the exact vector
+  core::ScalarCode code;         ///< what belongs to the own code; error in units of the space
+  core::PointTraits traits;
+  float a_scale, b_scale;        ///< of the links' A and B
+  BlockId more_tids;             ///< first row page, or kNoBlock
+  std::uint16_t n_tids;          ///< in the node itself
+  std::uint8_t n_links;
+  std::uint8_t flags;
+};
+static_assert(sizeof(NodeHeader) == 48);
+
+struct EntryPageHeader {
+  std::uint16_t n_entries;
+  std::uint16_t reserved;
+  float a_scale, b_scale;
+  std::uint32_t reserved_too;
+};
+static_assert(sizeof(EntryPageHeader) == 16);
+
+/// Links of a node at most: their number is one byte.
+inline constexpr std::uint32_t kMostLinks = 254;
+
+/// Owners of row pages that are not nodes.
+inline constexpr NodeId kNullRowsOwner = 0xFFFF'FFFEU;
+inline constexpr NodeId kZeroRowsOwner = 0xFFFF'FFFDU;
+
+struct TidPageHeader {
+  NodeId owner;
+  std::uint16_t n_tids;
+  std::uint16_t reserved;
+};
+static_assert(sizeof(TidPageHeader) == 8);
+
+struct CenterPageHeader {
+  std::uint16_t n_floats;
+  std::uint16_t reserved[3];
+};
+static_assert(sizeof(CenterPageHeader) == 8);
+
+inline constexpr std::int32_t kLargestA = 32767;
+inline constexpr std::int32_t kLargestB = 65535;
+inline constexpr std::int32_t kLargestAdded = 65535;
+
+/// Where the parts of nodes and pages are. Follows from a few numbers of the metapage.
+struct GraphShape {
+  core::LinkCodeShape link_code;
+  std::uint32_t max_links;
+  std::uint32_t inline_tids;
+  std::uint32_t nodes_per_page;
+  std::uint32_t node_bytes;
+  std::uint32_t code_offset, groups_offset, group_bytes;
+  std::uint32_t words_offset;  ///< in a group
+  bool has_added;              ///< groups have the coordinate that inner product adds
+  std::uint32_t content;  ///< bytes of a page that are ours
+
+  std::uint32_t n_groups(std::size_t links) const {
+    return static_cast<std::uint32_t>((links + kLinkGroup - 1) / kLinkGroup);
+  }
+  std::size_t node_offset(std::uint32_t slot) const {
+    return sizeof(NodePageHeader) + std::size_t{slot} * node_bytes;
+  }
+  std::uint32_t entries_per_page() const {
+    return (content - static_cast<std::uint32_t>(sizeof(EntryPageHeader))) / group_bytes *
+           static_cast<std::uint32_t>(kLinkGroup);
+  }
+  std::uint32_t tids_per_page() const {
+    return (content - static_cast<std::uint32_t>(sizeof(TidPageHeader))) /
+           static_cast<std::uint32_t>(sizeof(Tid));
+  }
+  std::uint32_t floats_per_page() const {
+    return (content - static_cast<std::uint32_t>(sizeof(CenterPageHeader))) / 4;
+  }
+  BlockId block_of(NodeId id) const { return id / nodes_per_page; }
+  std::uint32_t slot_of(NodeId id) const { return id % nodes_per_page; }
+  NodeId node_id(BlockId block, std::uint32_t slot) const { return block * nodes_per_page + slot; }
+};
+
+/// A group of eight links on a page.
+struct LinkGroup {
+  NodeId ids[kLinkGroup];
+  std::int16_t a[kLinkGroup];
+  std::uint16_t b[kLinkGroup];
+  // Then added, if the shape has it, and the words.
+
+  std::uint16_t* added() { return reinterpret_cast<std::uint16_t*>(this + 1); }
+  const std::uint16_t* added() const { return reinterpret_cast<const std::uint16_t*>(this + 1); }
+  /// (code_words, kLinkGroup)
+  std::uint64_t* words(const GraphShape& shape) {
+    return reinterpret_cast<std::uint64_t*>(reinterpret_cast<std::byte*>(this) + shape.words_offset);
+  }
+  const std::uint64_t* words(const GraphShape& shape) const {
+    return reinterpret_cast<const std::uint64_t*>(reinterpret_cast<const std::byte*>(this) +
+                                                  shape.words_offset);
+  }
+};
+static_assert(sizeof(LinkGroup) == 64);
+
+/// The shape of given numbers, without a check that it fits a page.
+GraphShape make_shape(std::uint32_t dim, std::uint32_t m, std::uint32_t code_bits,
+                      std::uint32_t code_words, std::uint32_t inline_tids,
+                      std::uint32_t nodes_per_page, std::size_t block_bytes, bool has_added) noexcept;
+
+/// Chooses code length and nodes per page for new indexes. nodes_per_page is 0 if not even the
+/// shortest code fits.
+GraphShape choose_shape(std::uint32_t dim, std::uint32_t m, core::Metric metric,
+                        std::size_t block_bytes) noexcept;
+
+/// The largest dimension that choose_shape finds room for.
+std::uint32_t largest_dim(std::uint32_t m, core::Metric metric, std::size_t block_bytes) noexcept;
+
+/// The shape that a metapage describes; nodes_per_page is 0 if the numbers do not fit together.
+GraphShape shape_of(const GraphMeta& meta, std::size_t block_bytes) noexcept;
+
+/// A node on a page; borrowed.
+template <class Byte>
+struct BasicNodeView {
+  template <class T>
+  using Maybe = std::conditional_t<std::is_const_v<Byte>, const T, T>;
+
+  Byte* bytes;
+  const GraphShape* shape;
+
+  Maybe<NodeHeader>& header() const { return *reinterpret_cast<Maybe<NodeHeader>*>(bytes); }
+  Maybe<Tid>* tids() const { return reinterpret_cast<Maybe<Tid>*>(bytes + sizeof(NodeHeader)); }
+  Maybe<std::int8_t>* code() const {
+    return reinterpret_cast<Maybe<std::int8_t>*>(bytes + shape->code_offset);
+  }
+  Maybe<LinkGroup>& group(std::size_t i) const {
+    return *reinterpret_cast<Maybe<LinkGroup>*>(bytes + shape->groups_offset +
+                                                i * shape->group_bytes);
+  }
+};
+using NodeView = BasicNodeView<std::byte>;
+using ConstNodeView = BasicNodeView<const std::byte>;
+
+inline NodeView node_at(PageBytes page, const GraphShape& shape, std::uint32_t slot) {
+  return {page.data() + shape.node_offset(slot), &shape};
+}
+inline ConstNodeView node_at(ConstPageBytes page, const GraphShape& shape, std::uint32_t slot) {
+  return {page.data() + shape.node_offset(slot), &shape};
+}
+
+/// Group i of an entry page.
+inline LinkGroup& entry_group(PageBytes page, const GraphShape& shape, std::size_t i) {
+  return *at<LinkGroup>(page, sizeof(EntryPageHeader) + i * shape.group_bytes);
+}
+inline const LinkGroup& entry_group(ConstPageBytes page, const GraphShape& shape, std::size_t i) {
+  return *at<LinkGroup>(page, sizeof(EntryPageHeader) + i * shape.group_bytes);
+}
+
+/// A as stored, in steps of scale: what lies outside of the range is cut, which only steers worse.
+inline std::int16_t pack_a(float a, float scale) {
+  const float steps = scale > 0 ? a / scale : 0;
+  return static_cast<std::int16_t>(steps > kLargestA ? kLargestA : steps < -kLargestA ? -kLargestA : steps);
+}
+inline std::uint16_t pack_b(float b, float scale) {
+  const float steps = scale > 0 ? b / scale : 0;
+  return static_cast<std::uint16_t>(steps > kLargestB ? kLargestB : steps > 0 ? steps : 0);
+}
+
+}  // namespace nearest::format

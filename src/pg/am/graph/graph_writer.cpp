@@ -1,0 +1,357 @@
+#include "pg/am/graph/graph_writer.hpp"
+
+extern "C" {
+#include "access/genam.h"
+#include "commands/progress.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+}
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/graph/page_order.hpp"
+#include "pg/am/graph/link_writer.hpp"
+#include "pg/am/graph/tid_chain.hpp"
+
+namespace nearest::pg::graph {
+namespace {
+
+/// Nodes where searches begin: about as many as the square root of the rows, so that a page of
+/// them says as much as a level of a hierarchy would.
+std::size_t entry_count(std::size_t nodes) {
+  constexpr std::size_t kMostEntries = 1024;
+  const auto root = static_cast<std::size_t>(std::sqrt(static_cast<double>(nodes)));
+  return std::min({std::max<std::size_t>(root, 64), kMostEntries, nodes});
+}
+
+BlockNumber pages_for(std::size_t items, std::size_t per_page) {
+  return static_cast<BlockNumber>((items + per_page - 1) / per_page);
+}
+
+/// Where everything will be.
+struct Plan {
+  BlockNumber center, entries, nodes, tids, side_rows;
+  std::size_t n_entries;
+};
+
+class Writer {
+ public:
+  Writer(Relation index, ForkNumber fork, GraphState* state, BuildGraph* graph)
+      : index_(index), fork_(fork), state_(state), graph_(graph), coder_(state) {
+    page_ = static_cast<Page>(palloc(BLCKSZ));
+    const std::size_t dim = state->shape.link_code.dim;
+    node_point_ = static_cast<float*>(palloc(dim * sizeof(float)));
+    const std::size_t links = state->shape.max_links + core::kLinkGroup;
+    factors_ = static_cast<core::LinkFactors*>(palloc(links * sizeof(core::LinkFactors)));
+    added_ = static_cast<double*>(palloc(links * sizeof(double)));
+    words_ = static_cast<std::uint64_t*>(
+        MemoryContextAllocHuge(CurrentMemoryContext,
+                               links * state->shape.link_code.code_words() * sizeof(std::uint64_t)));
+    other_point_ = static_cast<float*>(palloc(dim * sizeof(float)));
+  }
+
+  void write(const SideRows& side_rows) {
+    order_nodes();
+    plan_blocks();
+    write_meta(side_rows);
+    write_center();
+    write_entries();
+    write_nodes();
+    write_extra_rows();
+    write_chain(side_rows.null_rows, format::kNullRowsOwner);
+    write_chain(side_rows.zero_rows, format::kZeroRowsOwner);
+  }
+
+ private:
+  const format::GraphShape& shape() const { return state_->shape; }
+  std::size_t n_nodes() const { return graph_ == nullptr ? 0 : graph_->size(); }
+
+  void order_nodes() {
+    pgstat_progress_update_param(PROGRESS_CREATEIDX_SUBPHASE, kPhaseOrder);
+    const ContextArena arena{CurrentMemoryContext};
+    if (n_nodes() == 0) return;
+    for (core::NodeId begin = 0; begin < n_nodes(); begin += 256) {
+      CHECK_FOR_INTERRUPTS();
+      graph_->finish(begin, static_cast<core::NodeId>(std::min<std::size_t>(begin + 256, n_nodes())));
+    }
+    core::order_by_page(*graph_, arena, shape().nodes_per_page, order_,
+                        [] { CHECK_FOR_INTERRUPTS(); });
+    place_.reserve(arena, n_nodes() + 1);
+    place_.set_size(n_nodes());
+    for (std::size_t i = 0; i < order_.size(); ++i) {
+      place_[order_[i]] = static_cast<std::uint32_t>(i);
+    }
+  }
+
+  void plan_blocks() {
+    plan_.n_entries = entry_count(n_nodes());
+    plan_.center = kMetaBlock + 1;
+    plan_.entries = plan_.center + (state_->space.center == nullptr
+                                        ? 0
+                                        : pages_for(shape().link_code.dim, shape().floats_per_page()));
+    plan_.nodes = plan_.entries +
+                  std::max<BlockNumber>(1, pages_for(plan_.n_entries, shape().entries_per_page()));
+    plan_.tids = plan_.nodes + pages_for(n_nodes(), shape().nodes_per_page);
+    plan_.side_rows = plan_.tids;
+    for (core::NodeId id = 0; id < n_nodes(); ++id) plan_.side_rows += extra_pages(id);
+  }
+
+  /// Row pages of a node beside its inline rows.
+  BlockNumber extra_pages(core::NodeId id) const {
+    const std::uint32_t rows = graph_->node(id).n_rows;
+    return rows <= shape().inline_tids
+               ? 0
+               : pages_for(rows - shape().inline_tids, shape().tids_per_page());
+  }
+
+  core::NodeId page_id(core::NodeId id) const {
+    return shape().node_id(plan_.nodes, 0) + place_[id];
+  }
+
+  /// Appends the page that page_ holds.
+  void append(BlockNumber expected) {
+    CHECK_FOR_INTERRUPTS();
+    const Buffer buffer = extend_index(index_, fork_);
+    if (BufferGetBlockNumber(buffer) != expected) {
+      elog(ERROR, "block %u of index \"%s\" is not new", expected, RelationGetRelationName(index_));
+    }
+    std::memcpy(BufferGetPage(buffer), page_, BLCKSZ);
+    MarkBufferDirty(buffer);
+    UnlockReleaseBuffer(buffer);
+  }
+
+  void write_meta(const SideRows& side_rows) {
+    format::GraphMeta& meta = state_->meta;
+    meta.center_block = state_->space.center == nullptr ? format::kNoBlock : plan_.center;
+    meta.entry_block = plan_.entries;
+    meta.built_nodes = n_nodes();
+    meta.is_settled = n_nodes() > 0 ? 1 : 0;
+    const BlockNumber null_pages = pages_for(side_rows.null_rows.size(), shape().tids_per_page());
+    meta.null_rows = side_rows.null_rows.empty() ? format::kNoBlock : plan_.side_rows;
+    meta.zero_rows =
+        side_rows.zero_rows.empty() ? format::kNoBlock : plan_.side_rows + null_pages;
+    init_page(page_, format::PageKind::kMeta);
+    *format::at<format::GraphMeta>(content_of(page_), 0) = meta;
+    set_used_bytes(page_, sizeof meta);
+    append(kMetaBlock);
+    next_ = kMetaBlock + 1;
+  }
+
+  void write_center() {
+    if (state_->space.center == nullptr) return;
+    const std::uint32_t dim = shape().link_code.dim;
+    for (std::uint32_t begin = 0; begin < dim;) {
+      const std::uint32_t n = std::min(dim - begin, shape().floats_per_page());
+      init_page(page_, format::PageKind::kCenter);
+      *format::at<format::CenterPageHeader>(content_of(page_), 0) = {static_cast<std::uint16_t>(n),
+                                                                    {}};
+      std::memcpy(content_of(page_).data() + sizeof(format::CenterPageHeader),
+                  state_->space.center + begin, n * sizeof(float));
+      set_used_bytes(page_, sizeof(format::CenterPageHeader) + n * sizeof(float));
+      begin += n;
+      trailer_of(page_)->next = begin < dim ? next_ + 1 : format::kNoBlock;
+      append(next_++);
+    }
+  }
+
+  LinkPoint decode(core::NodeId id, float* y) const {
+    const auto& node = graph_->node(id);
+    return coder_.decode(graph_->code(id).data(), node.code.scale, node.traits.norm, y);
+  }
+
+  /// Codes a link and keeps it at place i of the work space.
+  void keep(std::size_t i, const CodedLink& link) {
+    factors_[i] = link.factors;
+    added_[i] = link.added_square;
+    const std::size_t n_words = shape().link_code.code_words();
+    for (std::size_t w = 0; w < n_words; ++w) {
+      words_[i * n_words + w] = link.words[w * core::kLinkGroup];
+    }
+  }
+
+  /// Stores what was kept as links of a node or an entry page.
+  template <class GroupOf>
+  void store_kept(std::size_t n, const core::NodeId* ids, float* a_scale, float* b_scale,
+                  GroupOf&& group_of) {
+    float largest_a = 0, largest_b = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+      largest_a = std::max(largest_a, std::fabs(factors_[i].a));
+      largest_b = std::max(largest_b, factors_[i].b);
+    }
+    *a_scale = scale_for_a(largest_a);
+    *b_scale = scale_for_b(largest_b);
+    const std::size_t n_words = shape().link_code.code_words();
+    for (std::size_t i = 0; i < n; ++i) {
+      format::LinkGroup& group = group_of(i / core::kLinkGroup);
+      const CodedLink link{factors_[i], added_[i], nullptr};
+      store_link_factors(shape(), *state_, group, i % core::kLinkGroup, ids[i], link, *a_scale,
+                         *b_scale);
+      std::uint64_t* const words = group.words(shape());
+      for (std::size_t w = 0; w < n_words; ++w) {
+        words[w * core::kLinkGroup + i % core::kLinkGroup] = words_[i * n_words + w];
+      }
+    }
+  }
+
+  void write_entries() {
+    const std::uint32_t per_page = shape().entries_per_page();
+    std::size_t written = 0;
+    do {
+      init_page(page_, format::PageKind::kEntries);
+      const format::PageBytes content = content_of(page_);
+      const auto n = static_cast<std::uint32_t>(
+          std::min<std::size_t>(per_page, plan_.n_entries - written));
+      auto* const header = format::at<format::EntryPageHeader>(content, 0);
+      *header = {static_cast<std::uint16_t>(n), 0, 0, 0, 0};
+      const std::uint32_t n_groups = shape().n_groups(n);
+      std::memset(content.data() + sizeof *header, 0, std::size_t{n_groups} * shape().group_bytes);
+      // Two passes over the same few codes: first the largest factors, then the stored ones.
+      float largest_a = 0, largest_b = 0;
+      for (int pass = 0; pass < 2; ++pass) {
+        for (std::uint32_t i = 0; i < n; ++i) {
+          const core::NodeId id = entry_node(written + i);
+          const CodedLink link = coder_.encode_entry(decode(id, other_point_));
+          if (pass == 0) {
+            largest_a = std::max(largest_a, std::fabs(link.factors.a));
+            largest_b = std::max(largest_b, link.factors.b);
+          } else {
+            store_link(shape(), *state_, format::entry_group(content, shape(), i / core::kLinkGroup),
+                       i % core::kLinkGroup, page_id(id), link, header->a_scale, header->b_scale);
+          }
+        }
+        header->a_scale = scale_for_a(largest_a);
+        header->b_scale = scale_for_b(largest_b);
+      }
+      set_used_bytes(page_, sizeof *header + std::size_t{n_groups} * shape().group_bytes);
+      written += n;
+      trailer_of(page_)->next = written < plan_.n_entries ? next_ + 1 : format::kNoBlock;
+      append(next_++);
+    } while (written < plan_.n_entries);
+  }
+
+  /// Spread over the page order, which follows the graph, so that they lie far apart.
+  core::NodeId entry_node(std::size_t i) const {
+    return order_[(2 * i + 1) * n_nodes() / (2 * plan_.n_entries)];
+  }
+
+  void write_nodes() {
+    pgstat_progress_update_param(PROGRESS_CREATEIDX_SUBPHASE, kPhaseWrite);
+    BlockNumber next_tids = plan_.tids;
+    for (std::size_t begin = 0; begin < n_nodes();) {
+      const std::size_t n = std::min<std::size_t>(shape().nodes_per_page, n_nodes() - begin);
+      init_page(page_, format::PageKind::kNodes);
+      const format::PageBytes content = content_of(page_);
+      *format::at<format::NodePageHeader>(content, 0) = {static_cast<std::uint16_t>(n), {}};
+      for (std::size_t slot = 0; slot < n; ++slot) {
+        const core::NodeId id = order_[begin + slot];
+        const BlockNumber extra = extra_pages(id);
+        write_node(id, format::node_at(content, shape(), static_cast<std::uint32_t>(slot)),
+                   extra > 0 ? next_tids : format::kNoBlock);
+        next_tids += extra;
+      }
+      set_used_bytes(page_, shape().node_offset(static_cast<std::uint32_t>(n)));
+      append(next_++);
+      begin += n;
+      pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_DONE, static_cast<int64>(begin));
+    }
+  }
+
+  void write_node(core::NodeId id, const format::NodeView& to, BlockNumber more_tids) {
+    const auto& node = graph_->node(id);
+    const std::span<const core::Neighbor> links = graph_->links(id);
+    std::memset(to.bytes, 0, shape().node_bytes);
+    format::NodeHeader& header = to.header();
+    header.hash = node.hash;
+    header.code = node.code;
+    header.traits = node.traits;
+    header.more_tids = more_tids;
+    header.n_links = static_cast<std::uint8_t>(links.size());
+    std::memcpy(to.code(), graph_->code(id).data(), shape().link_code.dim);
+
+    to.tids()[0] = row_tid(node.row);
+    std::uint16_t n_tids = 1;
+    for (std::uint32_t more = node.more_rows; more != 0 && n_tids < shape().inline_tids;) {
+      const auto& extra = graph_->extra_row(more);
+      to.tids()[n_tids++] = row_tid(extra.row);
+      more = extra.next;
+    }
+    header.n_tids = n_tids;
+
+    const LinkPoint point = decode(id, node_point_);
+    core::NodeId ids[format::kMostLinks];
+    for (std::size_t i = 0; i < links.size(); ++i) {
+      keep(i, coder_.encode(point, decode(links[i].id, other_point_)));
+      ids[i] = page_id(links[i].id);
+    }
+    store_kept(links.size(), ids, &header.a_scale, &header.b_scale,
+               [&](std::size_t i) -> format::LinkGroup& { return to.group(i); });
+  }
+
+  static format::Tid row_tid(core::RowId row) {
+    return {static_cast<std::uint16_t>(row >> 32), static_cast<std::uint16_t>(row >> 16),
+            static_cast<std::uint16_t>(row)};
+  }
+
+  void write_extra_rows() {
+    core::ArenaArray<format::Tid> tids;
+    const ContextArena arena{CurrentMemoryContext};
+    for (std::size_t i = 0; i < n_nodes(); ++i) {
+      const core::NodeId id = order_[i];
+      const auto& node = graph_->node(id);
+      if (node.n_rows <= shape().inline_tids) continue;
+      tids.clear();
+      std::uint32_t skip = shape().inline_tids - 1;
+      for (std::uint32_t more = node.more_rows; more != 0;) {
+        const auto& extra = graph_->extra_row(more);
+        if (skip > 0) {
+          --skip;
+        } else {
+          tids.push_back(arena, row_tid(extra.row));
+        }
+        more = extra.next;
+      }
+      write_chain(tids, page_id(id));
+    }
+  }
+
+  void write_chain(const core::ArenaArray<format::Tid>& tids, core::NodeId owner) {
+    for (std::size_t begin = 0; begin < tids.size();) {
+      const std::size_t n = std::min<std::size_t>(shape().tids_per_page(), tids.size() - begin);
+      init_page(page_, format::PageKind::kTids);
+      const format::PageBytes content = content_of(page_);
+      *format::at<format::TidPageHeader>(content, 0) = {owner, static_cast<std::uint16_t>(n), 0};
+      std::memcpy(content.data() + sizeof(format::TidPageHeader), tids.begin() + begin,
+                  n * sizeof(format::Tid));
+      set_used_bytes(page_, sizeof(format::TidPageHeader) + n * sizeof(format::Tid));
+      begin += n;
+      trailer_of(page_)->next = begin < tids.size() ? next_ + 1 : format::kNoBlock;
+      append(next_++);
+    }
+  }
+
+  Relation index_;
+  ForkNumber fork_;
+  GraphState* state_;
+  BuildGraph* graph_;
+  LinkCoder coder_;
+  Page page_;
+  float *node_point_, *other_point_;
+  core::LinkFactors* factors_;
+  double* added_;
+  std::uint64_t* words_;
+  core::ArenaArray<core::NodeId> order_;    ///< nodes in page order
+  core::ArenaArray<std::uint32_t> place_;   ///< of a node in it
+  Plan plan_{};
+  BlockNumber next_ = 0;
+};
+
+}  // namespace
+
+void write_graph(Relation index, ForkNumber fork, GraphState* state, BuildGraph* graph,
+                 const SideRows& side_rows) {
+  Writer writer(index, fork, state, graph);
+  writer.write(side_rows);
+}
+
+}  // namespace nearest::pg::graph

@@ -1,0 +1,66 @@
+#include "pg/am/graph/link_writer.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace nearest::pg::graph {
+
+LinkCoder::LinkCoder(const GraphState* state) : state_(state) {
+  const std::size_t dim = state->shape.link_code.dim;
+  difference_ = static_cast<float*>(palloc(dim * sizeof(float)));
+  origin_ = static_cast<float*>(palloc0(dim * sizeof(float)));
+  words_ = static_cast<std::uint64_t*>(
+      palloc0(state->shape.link_code.code_words() * core::kLinkGroup * sizeof(std::uint64_t)));
+}
+
+LinkPoint LinkCoder::decode(const std::int8_t* z, float scale, float norm, float* y) const {
+  const core::GraphSpace& space = state_->space;
+  core::decode_scalar({z, space.dim}, scale, y);
+  if (!space.is_rotated()) core::rotate({y, space.dim}, space.seed);
+  const double added = space.metric == core::Metric::kInnerProduct
+                           ? std::sqrt(core::added_square(space, norm))
+                           : 0;
+  return {y, added};
+}
+
+CodedLink LinkCoder::encode(const LinkPoint& v, const LinkPoint& u) {
+  const std::size_t dim = state_->shape.link_code.dim;
+#pragma omp simd
+  for (std::size_t i = 0; i < dim; ++i) difference_[i] = u.y[i] - v.y[i];
+  CodedLink link{};
+  link.factors =
+      core::encode_link(state_->shape.link_code, {difference_, dim}, {v.y, dim}, words_);
+  link.added_square = u.added * u.added;
+  link.words = words_;
+  return link;
+}
+
+CodedLink LinkCoder::encode_entry(const LinkPoint& u) {
+  return encode({origin_, 0}, u);
+}
+
+void store_link_factors(const format::GraphShape& shape, const GraphState& state,
+                        format::LinkGroup& group, std::size_t column, core::NodeId id,
+                        const CodedLink& link, float a_scale, float b_scale) {
+  group.ids[column] = id;
+  group.a[column] = format::pack_a(link.factors.a, a_scale);
+  group.b[column] = format::pack_b(link.factors.b, b_scale);
+  if (shape.has_added) {
+    const double longest = state.space.longest / state.space.unit;
+    const double share = longest > 0 ? link.added_square / (longest * longest) : 0;
+    group.added()[column] =
+        static_cast<std::uint16_t>(std::min(share, 1.0) * format::kLargestAdded);
+  }
+}
+
+void store_link(const format::GraphShape& shape, const GraphState& state, format::LinkGroup& group,
+                std::size_t column, core::NodeId id, const CodedLink& link, float a_scale,
+                float b_scale) {
+  store_link_factors(shape, state, group, column, id, link, a_scale, b_scale);
+  std::uint64_t* const words = group.words(shape);
+  for (std::size_t w = 0; w < shape.link_code.code_words(); ++w) {
+    words[w * core::kLinkGroup + column] = link.words[w * core::kLinkGroup];
+  }
+}
+
+}  // namespace nearest::pg::graph

@@ -1,0 +1,211 @@
+/// A graph on pages, as a search sees it (core/graph/search.hpp).
+///
+/// Contract:
+///   1. A visit pins and share-locks one page, computes all it needs there and lets go: no lock is
+///      held while the search thinks, and none while anything may raise or allocate.
+///   2. What is read is checked first: a damaged page is an error, never a wild read.
+///   3. The sink is told of each visited node under the lock, and only copies.
+#pragma once
+
+#include "pg/postgres.hpp"
+
+extern "C" {
+#include "miscadmin.h"
+}
+
+#include "core/graph/search.hpp"
+#include "pg/am/graph/state.hpp"
+#include "pg/buffer.hpp"
+#include "pg/memory.hpp"
+
+namespace nearest::pg::graph {
+
+/// What a search touched.
+struct SearchCounts {
+  std::int64_t pages = 0;        ///< pins of index pages
+  std::int64_t nodes = 0;        ///< visited
+  std::int64_t link_codes = 0;   ///< scored
+};
+
+/// A query prepared for an index: borrowed by views.
+struct PreparedQuery {
+  core::QueryPoint point;
+  core::LinkQuery link_query;
+  /// For vectors that are to be inserted: the coordinate that inner product adds. Queries have 0.
+  double added = 0;
+};
+
+/// Prepares a query in the current memory context. q must not be the zero vector under cosine.
+PreparedQuery prepare_query(const GraphState& state, core::VectorView<float> q, bool for_insert);
+
+/// What is wrong with a node page's header, or null.
+inline const char* node_page_fault(Page page, const format::GraphShape& shape) {
+  const format::ConstPageBytes content = content_of(page);
+  const auto* header = format::at<format::NodePageHeader>(content, 0);
+  if (header->n_nodes > shape.nodes_per_page) return "A page says that it has too many nodes.";
+  return nullptr;
+}
+
+/// What is wrong with a node, as far as reading it would be unsafe or senseless, or null.
+inline const char* node_fault(const format::ConstNodeView& node) {
+  const format::NodeHeader& header = node.header();
+  if (header.n_links > node.shape->max_links) return "A node has too many links.";
+  if (header.n_tids > node.shape->inline_tids) return "A node has too many rows.";
+  // NaN fails all of these.
+  const bool has_sizes = header.code.scale >= 0 && header.code.error >= 0 &&
+                         header.a_scale >= 0 && header.b_scale >= 0 && header.traits.norm >= 0 &&
+                         header.code.scale < 1e30F && header.a_scale < 1e30F &&
+                         header.b_scale < 1e30F;
+  if (!has_sizes) return "A node has sizes that cannot be.";
+  return nullptr;
+}
+
+/// Sink: void visited(NodeId, const format::ConstNodeView&, const core::PointDistance&), called
+/// under the page's lock; void make_room(std::size_t nodes), called before.
+template <class Sink>
+class PageGraph {
+ public:
+  PageGraph(Relation index, const GraphState* state, const PreparedQuery* query, Sink* sink,
+            SearchCounts* counts, ContextArena arena)
+      : index_(index), state_(state), query_(query), sink_(sink), counts_(counts), arena_(arena) {
+    links_.reserve(arena, core::kMaxVisitsPerPage *
+                              (std::size_t{state->shape.max_links} + core::kLinkGroup));
+    n_blocks_ = RelationGetNumberOfBlocks(index);
+  }
+
+  std::uint32_t page_of(core::NodeId id) const { return state_->shape.block_of(id); }
+
+  std::span<const core::Visit> visit(std::span<const core::NodeId> ids) {
+    CHECK_FOR_INTERRUPTS();
+    const format::GraphShape& shape = state_->shape;
+    const BlockNumber block = shape.block_of(ids[0]);
+    if (block >= n_blocks_) {
+      n_blocks_ = RelationGetNumberOfBlocks(index_);
+      if (block >= n_blocks_) report_damaged(index_, block, "A link leads behind the index's end.");
+    }
+    sink_->make_room(ids.size());
+    links_.clear();
+    const char* fault = nullptr;
+    with_shared_page(index_, block, format::PageKind::kNodes, [&](Page page) {
+      fault = node_page_fault(page, shape);
+      if (fault != nullptr) return;
+      const format::ConstPageBytes content = content_of(page);
+      const std::uint32_t n_nodes = format::at<format::NodePageHeader>(content, 0)->n_nodes;
+      for (std::size_t i = 0; i < ids.size() && fault == nullptr; ++i) {
+        const std::uint32_t slot = shape.slot_of(ids[i]);
+        fault = slot >= n_nodes ? "A link leads to a node that is not there."
+                                : visit_node(ids[i], format::node_at(content, shape, slot), i);
+      }
+    });
+    if (fault != nullptr) report_damaged(index_, block, fault);
+    counts_->pages += 1;
+    counts_->nodes += static_cast<std::int64_t>(ids.size());
+    return {visits_, ids.size()};
+  }
+
+  std::span<const core::LinkEstimate> entries() {
+    const format::GraphShape& shape = state_->shape;
+    entries_.clear();
+    BlockNumber block = state_->meta.entry_block;
+    BlockNumber pages = 0;
+    while (block != format::kNoBlock) {
+      CHECK_FOR_INTERRUPTS();
+      if (block >= n_blocks_ || ++pages > n_blocks_) {
+        report_damaged(index_, block, "The entry table is not a chain.");
+      }
+      entries_.reserve(arena_, entries_.size() + shape.entries_per_page() + core::kLinkGroup);
+      bool is_sound = true;
+      with_shared_page(index_, block, format::PageKind::kEntries, [&](Page page) {
+        const format::ConstPageBytes content = content_of(page);
+        const auto* header = format::at<format::EntryPageHeader>(content, 0);
+        is_sound = header->n_entries <= shape.entries_per_page() && header->a_scale >= 0 &&
+                   header->a_scale < 1e30F && header->b_scale >= 0 && header->b_scale < 1e30F;
+        if (!is_sound) return;
+        // Entries are links of the center, whose distance to the query is the query's length.
+        const double from_center = query_->point.code.square;
+        for (std::size_t i = 0; i * core::kLinkGroup < header->n_entries; ++i) {
+          score_group(format::entry_group(content, shape, i),
+                      std::min<std::size_t>(core::kLinkGroup,
+                                            header->n_entries - i * core::kLinkGroup),
+                      header->a_scale, header->b_scale, from_center, entries_);
+        }
+        block = trailer_of(page)->next;
+      });
+      if (!is_sound) report_damaged(index_, block, "A page of the entry table has impossible sizes.");
+      counts_->pages += 1;
+    }
+    return {entries_.begin(), entries_.size()};
+  }
+
+ private:
+  /// Under the lock. Returns a fault or null.
+  const char* visit_node(core::NodeId id, const format::ConstNodeView& node, std::size_t place) {
+    if (const char* const fault = node_fault(node)) return fault;
+    const format::NodeHeader& header = node.header();
+    const core::PointDistance distance = core::distance_to(
+        state_->space, query_->point, node.code(), header.code, header.traits);
+    double steering = distance.steering;
+    if (query_->added > 0) {
+      // |added of x - added of the node|² in place of the node's square alone.
+      steering -= 2 * query_->added *
+                  std::sqrt(core::added_square(state_->space, header.traits.norm));
+      steering += query_->added * query_->added;
+    }
+    const std::size_t begin = links_.size();
+    for (std::size_t i = 0; i * core::kLinkGroup < header.n_links; ++i) {
+      score_group(node.group(i),
+                  std::min<std::size_t>(core::kLinkGroup, header.n_links - i * core::kLinkGroup),
+                  header.a_scale, header.b_scale, distance.squared, links_);
+    }
+    visits_[place] = {id, static_cast<float>(steering),
+                      {links_.begin() + begin, links_.size() - begin}};
+    sink_->visited(id, node, distance);
+    return nullptr;
+  }
+
+  /// Appends the estimates of a group's first n links; room was made before.
+  /// squared: |q - v|² of the node v that holds the links.
+  void score_group(const format::LinkGroup& group, std::size_t n, float a_scale, float b_scale,
+                   double squared, core::ArenaArray<core::LinkEstimate>& out) {
+    const format::GraphShape& shape = state_->shape;
+    float sums[core::kLinkGroup], estimates[core::kLinkGroup], weights[core::kLinkGroup];
+    core::score_link_group(shape.link_code, query_->link_query, group.words(shape), sums);
+    const auto from_node = static_cast<float>(squared);
+    constexpr float kLeast = 1e-30F;  // so that weights stay finite
+#pragma omp simd
+    for (std::size_t j = 0; j < core::kLinkGroup; ++j) {
+      const float b = b_scale * static_cast<float>(group.b[j]);
+      estimates[j] = from_node + a_scale * static_cast<float>(group.a[j]) - b * sums[j];
+      weights[j] = 1.0F / (b * b * from_node + kLeast);
+    }
+    if (shape.has_added) add_added(group, estimates);
+    const std::size_t begin = out.size();
+    out.set_size(begin + n);
+    for (std::size_t j = 0; j < n; ++j) {
+      out[begin + j] = {group.ids[j], estimates[j], weights[j]};
+    }
+    counts_->link_codes += static_cast<std::int64_t>(n);
+  }
+
+  void add_added(const format::LinkGroup& group, float* estimates) const {
+    const double longest = state_->space.longest / state_->space.unit;
+    const double step = longest * longest / format::kLargestAdded;
+    for (std::size_t j = 0; j < core::kLinkGroup; ++j) {
+      const double square = step * group.added()[j];
+      const double difference = std::sqrt(square) - query_->added;
+      estimates[j] += static_cast<float>(query_->added > 0 ? difference * difference : square);
+    }
+  }
+
+  Relation index_;
+  const GraphState* state_;
+  const PreparedQuery* query_;
+  Sink* sink_;
+  SearchCounts* counts_;
+  ContextArena arena_;
+  BlockNumber n_blocks_;
+  core::ArenaArray<core::LinkEstimate> links_, entries_;
+  core::Visit visits_[core::kMaxVisitsPerPage];
+};
+
+}  // namespace nearest::pg::graph

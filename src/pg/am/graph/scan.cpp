@@ -1,0 +1,451 @@
+#include "pg/am/graph/scan.hpp"
+
+extern "C" {
+#include "access/tableam.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "utils/snapmgr.h"
+}
+
+#include <algorithm>
+#include <limits>
+
+#include "pg/am/graph/page_graph.hpp"
+#include "pg/am/graph/tid_chain.hpp"
+#include "pg/settings.hpp"
+#include "pg/type/vector_datum.hpp"
+
+namespace nearest::pg::graph {
+
+LastScan last_scan;
+
+namespace {
+
+/// A visited node whose rows are to be returned.
+struct Found {
+  double bound;  ///< of the operator's result
+  double value;  ///< as near as the code can tell
+  core::NodeId id;
+  std::uint32_t first_tid;
+  std::uint32_t n_tids;
+  BlockNumber more_tids;
+};
+
+/// Copies what a visited node holds, under its page's lock.
+struct FoundSink {
+  ContextArena arena;
+  core::ArenaArray<Found> found;
+  core::ArenaArray<format::Tid> tids;
+  std::uint32_t inline_tids = 0;
+
+  void make_room(std::size_t nodes) {
+    if (found.size() + nodes > capacity_) {
+      capacity_ = 2 * (found.size() + nodes) + 32;
+      found.reserve(arena, capacity_);
+    }
+    if (tids.size() + nodes * inline_tids > tid_capacity_) {
+      tid_capacity_ = 2 * (tids.size() + nodes * inline_tids) + 64;
+      tids.reserve(arena, tid_capacity_);
+    }
+  }
+
+  void visited(core::NodeId id, const format::ConstNodeView& node,
+               const core::PointDistance& distance) {
+    const format::NodeHeader& header = node.header();
+    if (header.n_tids == 0 && header.more_tids == format::kNoBlock) return;
+    const std::size_t n = found.size(), first = tids.size();
+    found.set_size(n + 1);
+    found[n] = {distance.bound, distance.value, id, static_cast<std::uint32_t>(first),
+                header.n_tids, header.more_tids};
+    tids.set_size(first + header.n_tids);
+    std::copy(node.tids(), node.tids() + header.n_tids, tids.begin() + first);
+  }
+
+ private:
+  std::size_t capacity_ = 0, tid_capacity_ = 0;
+};
+
+using View = PageGraph<FoundSink>;
+
+enum class Phase : std::uint8_t {
+  kStart,
+  kRounds,    ///< searching, a wider beam each round
+  kRest,      ///< nodes that no search came by, in page order
+  kZeroRows,  ///< zero vectors under cosine
+  kNullRows,
+  kDone,
+};
+
+/// How the distances of this scan are.
+enum class QueryKind : std::uint8_t {
+  kVector,
+  kNaN,   ///< a zero vector under cosine: NaN to every vector
+  kNull,  ///< NULL, or no ORDER BY: rows in any order
+};
+
+struct ScanState {
+  MemoryContext scan_context;   ///< as long as the scan
+  MemoryContext query_context;  ///< until the next rescan
+  GraphState* graph;
+
+  Phase phase;
+  QueryKind query_kind;
+  IterativeScan mode;
+  std::size_t ef_search, width;
+  std::int64_t max_scan_tuples;
+  double memory_limit;  ///< bytes, for candidates
+  std::int64_t returned_rows;
+  double last_bound;
+
+  PreparedQuery query;
+  FoundSink sink;
+  core::GraphSearch<View, ContextArena> search;
+  View* view;
+  BlockNumber rest_block;
+
+  // What is being returned: found nodes [next_found, end_found), rows of the current node.
+  std::size_t next_found, end_found;
+  core::ArenaArray<format::Tid> chain_tids;
+  const format::Tid* tids;
+  std::size_t next_tid, n_tids;
+  double bound;
+  bool bound_is_null;
+  SearchCounts counts;
+};
+static_assert(std::is_trivially_destructible_v<ScanState>);
+
+ScanState* state_of(IndexScanDesc scan) { return static_cast<ScanState*>(scan->opaque); }
+
+/// Sorts what was found since the last round and makes it the supply.
+void supply(ScanState* state, std::size_t begin) {
+  Found* const found = state->sink.found.begin();
+  std::size_t end = state->sink.found.size();
+  if (state->mode == IterativeScan::kOff && end - begin > state->ef_search) {
+    // The ef_search nearest, as a graph search without iterative scans returns them.
+    std::nth_element(found + begin, found + begin + state->ef_search, found + end,
+                     [](const Found& a, const Found& b) { return a.value < b.value; });
+    end = begin + state->ef_search;
+    state->sink.found.set_size(end);
+  }
+  std::sort(found + begin, found + end, [](const Found& a, const Found& b) {
+    return a.bound < b.bound || (a.bound == b.bound && a.id < b.id);
+  });
+  state->next_found = begin;
+  state->end_found = end;
+}
+
+/// Whether the found nodes settle the order of the first ef_search rows: one of them must be bound
+/// to lie behind the ef_search-th nearest.
+bool settles_first_rows(ScanState* state) {
+  const core::ArenaArray<Found>& found = state->sink.found;
+  if (found.size() <= state->ef_search) return false;
+  const ContextArena arena{state->query_context};
+  auto* const upper = static_cast<double*>(arena.allocate(found.size() * sizeof(double)));
+  double farthest_bound = -std::numeric_limits<double>::infinity();
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    upper[i] = 2 * found[i].value - found[i].bound;  // bounds lie about as far above as below
+    farthest_bound = std::max(farthest_bound, found[i].bound);
+  }
+  std::nth_element(upper, upper + (state->ef_search - 1), upper + found.size());
+  const bool settles = farthest_bound > upper[state->ef_search - 1];
+  arena.release(upper);
+  return settles;
+}
+
+void first_round(IndexScanDesc scan) {
+  ScanState* const state = state_of(scan);
+  const ContextArena arena{state->query_context};
+  state->view = new (MemoryContextAlloc(state->query_context, sizeof(View)))
+      View(scan->indexRelation, state->graph, &state->query, &state->sink, &state->counts, arena);
+  state->width = state->ef_search;
+  state->search.begin(*state->view, arena, state->width, state->graph->shape.max_links);
+  state->search.run(*state->view, arena);
+  if (state->mode != IterativeScan::kOff) {
+    // Wide enough for the executor to read past the last row that a LIMIT of ef_search returns.
+    constexpr int kMostWidenings = 4;
+    for (int i = 0; i < kMostWidenings && !settles_first_rows(state); ++i) {
+      state->width += state->width / 4 + 2;
+      if (!state->search.widen(arena, state->width)) break;
+      state->search.run(*state->view, arena);
+    }
+  }
+  last_scan.rounds += 1;
+  supply(state, 0);
+}
+
+bool may_search_on(const ScanState* state) {
+  switch (state->mode) {
+    case IterativeScan::kOff:
+      return false;
+    case IterativeScan::kRelaxedOrder:
+    case IterativeScan::kStrictOrder:
+      return state->returned_rows < state->max_scan_tuples &&
+             static_cast<double>(state->search.bytes()) <=
+                 state->memory_limit;
+    case IterativeScan::kComplete:
+      return static_cast<double>(state->search.bytes()) <=
+             state->memory_limit;
+  }
+  return false;
+}
+
+/// A further round. False if no search can find more.
+bool next_round(IndexScanDesc scan) {
+  ScanState* const state = state_of(scan);
+  if (!may_search_on(state)) return false;
+  const ContextArena arena{state->query_context};
+  const std::size_t begin = state->sink.found.size();
+  // Rounds grow, so that many rows cost few rounds.
+  state->width += std::max(state->ef_search, state->width / 2);
+  if (!state->search.widen(arena, state->width)) return false;
+  state->search.run(*state->view, arena);
+  last_scan.rounds += 1;
+  supply(state, begin);
+  return true;
+}
+
+/// The next part of the nodes that no search visited, nearest first within the part. False if
+/// there are none left.
+bool next_rest(IndexScanDesc scan) {
+  ScanState* const state = state_of(scan);
+  const Relation index = scan->indexRelation;
+  const format::GraphShape& shape = state->graph->shape;
+  const BlockNumber n_blocks = RelationGetNumberOfBlocks(index);
+  const std::size_t limit = std::max<std::size_t>(work_mem * std::size_t{1024} / 2, 65536);
+  state->sink.found.clear();
+  state->sink.tids.clear();
+  for (; state->rest_block < n_blocks; ++state->rest_block) {
+    if (state->sink.found.size() * sizeof(Found) + state->sink.tids.size() * sizeof(format::Tid) >
+        limit) {
+      break;
+    }
+    CHECK_FOR_INTERRUPTS();
+    state->sink.make_room(shape.nodes_per_page);
+    const Buffer buffer = ReadBuffer(index, state->rest_block);
+    LockBuffer(buffer, BUFFER_LOCK_SHARE);
+    const Page page = BufferGetPage(buffer);
+    const char* fault = nullptr;
+    if (is_page_of_kind(page, format::PageKind::kNodes)) {
+      fault = node_page_fault(page, shape);
+      const format::ConstPageBytes content = content_of(page);
+      const std::uint32_t n_nodes =
+          fault == nullptr ? format::at<format::NodePageHeader>(content, 0)->n_nodes : 0;
+      for (std::uint32_t slot = 0; slot < n_nodes && fault == nullptr; ++slot) {
+        const core::NodeId id = shape.node_id(state->rest_block, slot);
+        if (state->query_kind == QueryKind::kVector && state->search.is_visited(id)) continue;
+        const format::ConstNodeView node = format::node_at(content, shape, slot);
+        fault = node_fault(node);
+        if (fault != nullptr) break;
+        core::PointDistance distance{};
+        distance.bound = std::numeric_limits<double>::quiet_NaN();
+        if (state->query_kind == QueryKind::kVector) {
+          distance = core::distance_to(state->graph->space, state->query.point, node.code(),
+                                       node.header().code, node.header().traits);
+        }
+        state->sink.visited(id, node, distance);
+        state->counts.nodes += 1;
+      }
+    } else if (PageIsNew(page) || trailer_of(page)->page_id != format::kGraphPageId) {
+      // A page that an extension left behind when the server stopped is empty; others are damage.
+      if (!PageIsNew(page)) fault = "The page is not one of this index.";
+    }
+    UnlockReleaseBuffer(buffer);
+    if (fault != nullptr) report_damaged(index, state->rest_block, fault);
+    state->counts.pages += 1;
+  }
+  supply(state, 0);
+  return state->end_found > 0 || state->rest_block < n_blocks;
+}
+
+void begin_side_rows(IndexScanDesc scan, BlockNumber first, core::NodeId owner) {
+  ScanState* const state = state_of(scan);
+  state->chain_tids.clear();
+  state->counts.pages += read_tid_chain(scan->indexRelation, state->graph->shape, first, owner,
+                                        ContextArena{state->query_context}, state->chain_tids);
+  state->tids = state->chain_tids.begin();
+  state->n_tids = state->chain_tids.size();
+  state->next_tid = 0;
+}
+
+/// Makes the rows of the next found node current. False if the supply is used up.
+bool next_node(IndexScanDesc scan) {
+  ScanState* const state = state_of(scan);
+  while (state->next_found < state->end_found) {
+    const Found found = state->sink.found[state->next_found++];
+    if (state->mode == IterativeScan::kStrictOrder && found.bound < state->last_bound) continue;
+    state->last_bound = std::max(state->last_bound, found.bound);
+    state->bound = found.bound;
+    state->tids = state->sink.tids.begin() + found.first_tid;
+    state->n_tids = found.n_tids;
+    state->next_tid = 0;
+    if (found.more_tids != format::kNoBlock) {
+      state->chain_tids.clear();
+      for (std::size_t i = 0; i < found.n_tids; ++i) {
+        state->chain_tids.push_back(ContextArena{state->query_context}, state->tids[i]);
+      }
+      state->counts.pages +=
+          read_tid_chain(scan->indexRelation, state->graph->shape, found.more_tids, found.id,
+                         ContextArena{state->query_context}, state->chain_tids);
+      state->tids = state->chain_tids.begin();
+      state->n_tids = state->chain_tids.size();
+    }
+    if (state->n_tids > 0) return true;
+  }
+  return false;
+}
+
+/// Goes on to the next phase until there are rows. False at the end of the scan.
+bool find_more(IndexScanDesc scan) {
+  ScanState* const state = state_of(scan);
+  while (true) {
+    if (next_node(scan)) return true;
+    switch (state->phase) {
+      case Phase::kStart:
+        if (state->query_kind == QueryKind::kVector) {
+          state->phase = Phase::kRounds;
+          first_round(scan);
+        } else {
+          state->phase = Phase::kRest;
+        }
+        break;
+      case Phase::kRounds:
+        if (next_round(scan)) break;
+        if (state->mode != IterativeScan::kComplete) {
+          state->phase = Phase::kDone;
+          return false;
+        }
+        state->phase = Phase::kRest;
+        break;
+      case Phase::kRest:
+        last_scan.read_the_rest = true;
+        if (next_rest(scan)) break;
+        state->phase = Phase::kZeroRows;
+        break;
+      case Phase::kZeroRows: {
+        state->phase = Phase::kNullRows;
+        const format::GraphMeta meta = read_meta(scan->indexRelation);
+        state->graph->meta = meta;
+        state->bound = std::numeric_limits<double>::quiet_NaN();
+        begin_side_rows(scan, meta.zero_rows, format::kZeroRowsOwner);
+        if (state->n_tids > 0) return true;
+        break;
+      }
+      case Phase::kNullRows:
+        state->phase = Phase::kDone;
+        state->bound_is_null = true;
+        begin_side_rows(scan, state->graph->meta.null_rows, format::kNullRowsOwner);
+        if (state->n_tids > 0) return true;
+        break;
+      case Phase::kDone:
+        return false;
+    }
+  }
+}
+
+void read_query(IndexScanDesc scan) {
+  ScanState* const state = state_of(scan);
+  state->query_kind = QueryKind::kNull;
+  state->bound_is_null = true;
+  if (scan->numberOfOrderBys == 0 || (scan->orderByData[0].sk_flags & SK_ISNULL) != 0) return;
+
+  const auto* value = get_vector<float>(scan->orderByData[0].sk_argument);
+  const core::VectorView<float> q = value->view();
+  const core::GraphSpace& space = state->graph->space;
+  if (q.size() != space.dim) {
+    ereport(ERROR, (errcode(ERRCODE_DATA_EXCEPTION),
+                    errmsg("different %s dimensions %d and %d", SqlType<float>::kName,
+                           static_cast<int>(space.dim), static_cast<int>(q.size()))));
+  }
+  state->bound_is_null = false;
+  if (space.metric == core::Metric::kCosine && !(core::norm_of(q) > 0)) {
+    state->query_kind = QueryKind::kNaN;
+    state->bound = std::numeric_limits<double>::quiet_NaN();
+    return;
+  }
+  state->query_kind = QueryKind::kVector;
+  state->query = prepare_query(*state->graph, q, false);
+}
+
+}  // namespace
+
+IndexScanDesc begin_scan(Relation index, int n_keys, int n_order_bys) {
+  const IndexScanDesc scan = RelationGetIndexScan(index, n_keys, n_order_bys);
+  auto* const state = static_cast<ScanState*>(palloc0(sizeof(ScanState)));
+  state->scan_context = CurrentMemoryContext;
+  state->query_context = AllocSetContextCreate(CurrentMemoryContext, "hnsw scan",
+                                               ALLOCSET_DEFAULT_SIZES);
+  scan->opaque = state;
+  if (n_order_bys > 0) {
+    scan->xs_orderbyvals = static_cast<Datum*>(palloc0(sizeof(Datum) * n_order_bys));
+    scan->xs_orderbynulls = static_cast<bool*>(palloc0(sizeof(bool) * n_order_bys));
+  }
+  return scan;
+}
+
+void rescan(IndexScanDesc scan, ScanKey keys, int n_keys, ScanKey order_bys, int n_order_bys) {
+  if (keys != nullptr && n_keys > 0) {
+    std::memmove(scan->keyData, keys, static_cast<std::size_t>(n_keys) * sizeof(ScanKeyData));
+  }
+  if (order_bys != nullptr && n_order_bys > 0) {
+    std::memmove(scan->orderByData, order_bys,
+                 static_cast<std::size_t>(n_order_bys) * sizeof(ScanKeyData));
+  }
+  ScanState* const state = state_of(scan);
+  const MemoryContext scan_context = state->scan_context, query_context = state->query_context;
+  MemoryContextReset(query_context);
+  *state = ScanState{};
+  state->scan_context = scan_context;
+  state->query_context = query_context;
+  state->phase = Phase::kStart;
+}
+
+bool next_row(IndexScanDesc scan, ScanDirection direction) {
+  Assert(ScanDirectionIsForward(direction));
+  (void)direction;
+  ScanState* const state = state_of(scan);
+  if (state->graph == nullptr) {
+    if (!IsMVCCSnapshot(scan->xs_snapshot)) {
+      elog(ERROR, "non-MVCC snapshots are not supported with hnsw");
+    }
+    pgstat_count_index_scan(scan->indexRelation);
+    const MemoryContext before = MemoryContextSwitchTo(state->query_context);
+    state->graph = load_state(scan->indexRelation);
+    // As they are when the scan begins: a cursor goes on as it began.
+    const Settings& settings = current_settings();
+    state->mode = static_cast<IterativeScan>(settings.hnsw_iterative_scan);
+    state->ef_search = static_cast<std::size_t>(settings.hnsw_ef_search);
+    state->max_scan_tuples = settings.hnsw_max_scan_tuples;
+    state->memory_limit = work_mem * 1024.0 * settings.hnsw_scan_mem_multiplier;
+    state->last_bound = -std::numeric_limits<double>::infinity();
+    state->sink.arena = ContextArena{state->query_context};
+    state->sink.inline_tids = state->graph->shape.inline_tids;
+    state->rest_block = kMetaBlock + 1;
+    last_scan = LastScan{};
+    last_scan.index = RelationGetRelid(scan->indexRelation);
+    read_query(scan);
+    MemoryContextSwitchTo(before);
+  }
+  if (state->next_tid == state->n_tids) {
+    const MemoryContext before = MemoryContextSwitchTo(state->query_context);
+    const bool found = find_more(scan);
+    MemoryContextSwitchTo(before);
+    last_scan.pages = state->counts.pages;
+    last_scan.nodes = state->counts.nodes;
+    last_scan.link_codes = state->counts.link_codes;
+    if (!found) return false;
+  }
+  scan->xs_heaptid = to_item_pointer(state->tids[state->next_tid++]);
+  scan->xs_recheck = false;
+  if (scan->numberOfOrderBys > 0) {
+    scan->xs_recheckorderby = true;
+    scan->xs_orderbyvals[0] = Float8GetDatum(state->bound);
+    scan->xs_orderbynulls[0] = state->bound_is_null;
+  }
+  state->returned_rows += 1;
+  last_scan.rows += 1;
+  return true;
+}
+
+void end_scan(IndexScanDesc scan) { MemoryContextDelete(state_of(scan)->query_context); }
+
+}  // namespace nearest::pg::graph

@@ -1,0 +1,201 @@
+#include "pg/am/graph/state.hpp"
+
+extern "C" {
+#include "access/genam.h"
+#include "utils/memutils.h"
+}
+
+#include "pg/buffer.hpp"
+
+// The support functions by which an operator class tells its metric.
+extern "C" {
+Datum nearest_vector_l2_squared_distance(FunctionCallInfo fcinfo);
+Datum nearest_vector_negative_inner_product(FunctionCallInfo fcinfo);
+Datum nearest_vector_l1_distance(FunctionCallInfo fcinfo);
+}
+
+namespace nearest::pg::graph {
+namespace {
+
+constexpr AttrNumber kColumn = 1;
+constexpr uint16 kDistanceProc = 1, kNormProc = 2;
+
+/// One chunk of memory, so that the relation cache can free it.
+struct StateChunk {
+  GraphState state;
+  // Then the center and, for inner product, the rotated center: (dim) float each.
+  float* floats() { return reinterpret_cast<float*>(this + 1); }
+};
+
+std::size_t chunk_bytes(std::uint32_t dim) {
+  return sizeof(StateChunk) + 2 * sizeof(float) * std::size_t{dim};
+}
+
+/// Makes the pointers of a chunk point into it.
+void settle(StateChunk* chunk) {
+  float* const center = chunk->floats();
+  const bool has_center = chunk->state.meta.center_block != format::kNoBlock;
+  chunk->state.space.center = has_center ? center : nullptr;
+  chunk->state.space.rotated_center =
+      has_center && chunk->state.meta.metric == core::Metric::kInnerProduct
+          ? center + chunk->state.meta.dim
+          : nullptr;
+}
+
+const char* meta_fault(const format::GraphMeta& meta) {
+  switch (meta.metric) {
+    case core::Metric::kL2:
+    case core::Metric::kInnerProduct:
+    case core::Metric::kCosine:
+    case core::Metric::kL1:
+      break;
+    default:
+      return "The metapage names no metric.";
+  }
+  const bool has_sizes = meta.unit > 0 && meta.unit <= 1e300 && meta.longest >= 0 &&
+                         meta.longest <= 1e300 && meta.query_norm > 0 && meta.query_norm <= 1e300 &&
+                         meta.center_norm >= 0 && meta.center_norm <= 1e300;
+  if (!has_sizes) return "The metapage has sizes that cannot be.";
+  if (format::shape_of(meta, BLCKSZ).nodes_per_page == 0) {
+    return "The metapage describes nodes that cannot be.";
+  }
+  return nullptr;
+}
+
+void read_center(Relation index, const format::GraphMeta& meta, float* center) {
+  std::uint32_t have = 0;
+  BlockNumber block = meta.center_block;
+  while (have < meta.dim) {
+    BlockNumber next = format::kNoBlock;
+    const std::uint32_t before = have;
+    if (block == format::kNoBlock || block >= RelationGetNumberOfBlocks(index)) {
+      report_damaged(index, kMetaBlock, "The center is not complete.");
+    }
+    with_shared_page(index, block, format::PageKind::kCenter, [&](Page page) {
+      const format::ConstPageBytes content = content_of(page);
+      const auto* header = format::at<format::CenterPageHeader>(content, 0);
+      const std::uint32_t n = header->n_floats;
+      if (n == 0 || n > meta.dim - have ||
+          sizeof(format::CenterPageHeader) + n * sizeof(float) > content.size()) {
+        return;
+      }
+      std::memcpy(center + have, content.data() + sizeof(format::CenterPageHeader),
+                  n * sizeof(float));
+      have += n;
+      next = trailer_of(page)->next;
+    });
+    if (have == before) report_damaged(index, block, "A part of the center has no right length.");
+    block = next;
+  }
+}
+
+/// Null if the metapage is not one that can be used, with the reason.
+StateChunk* read_chunk(Relation index, bool raise) {
+  format::GraphMeta meta;
+  if (raise) {
+    meta = read_meta(index);
+  } else {
+    if (RelationGetNumberOfBlocks(index) == 0) return nullptr;
+    const Buffer buffer = ReadBuffer(index, kMetaBlock);
+    LockBuffer(buffer, BUFFER_LOCK_SHARE);
+    const Page page = BufferGetPage(buffer);
+    const bool is_meta = is_page_of_kind(page, format::PageKind::kMeta);
+    if (is_meta) meta = *format::at<format::GraphMeta>(format::ConstPageBytes(content_of(page)), 0);
+    UnlockReleaseBuffer(buffer);
+    if (!is_meta || meta.magic != format::kGraphMagic || meta.version != format::kGraphVersion ||
+        meta_fault(meta) != nullptr) {
+      return nullptr;
+    }
+  }
+  auto* const chunk = static_cast<StateChunk*>(palloc0(chunk_bytes(meta.dim)));
+  chunk->state.meta = meta;
+  chunk->state.shape = format::shape_of(meta, BLCKSZ);
+  const bool has_center = meta.center_block != format::kNoBlock;
+  if (has_center && raise) read_center(index, meta, chunk->floats());
+  chunk->state.space =
+      make_space(meta, has_center ? chunk->floats() : nullptr, chunk->floats() + meta.dim);
+  settle(chunk);
+  return chunk;
+}
+
+}  // namespace
+
+core::Metric metric_of(Relation index) {
+  const FmgrInfo* const distance = index_getprocinfo(index, kColumn, kDistanceProc);
+  const bool has_norm = OidIsValid(index_getprocid(index, kColumn, kNormProc));
+  const PGFunction function = distance->fn_addr;
+  if (function == nearest_vector_l2_squared_distance && !has_norm) return core::Metric::kL2;
+  if (function == nearest_vector_l1_distance && !has_norm) return core::Metric::kL1;
+  if (function == nearest_vector_negative_inner_product) {
+    return has_norm ? core::Metric::kCosine : core::Metric::kInnerProduct;
+  }
+  ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                  errmsg("type not supported for hnsw index")));
+  pg_unreachable();
+}
+
+core::GraphSpace make_space(const format::GraphMeta& meta, const float* center, float* rotated) {
+  core::GraphSpace space{};
+  space.metric = meta.metric;
+  space.dim = meta.dim;
+  space.seed = meta.seed;
+  space.center = center;
+  space.center_norm = meta.center_norm;
+  space.unit = meta.unit;
+  space.longest = meta.longest;
+  space.query_norm = meta.query_norm;
+  if (center != nullptr && meta.metric == core::Metric::kInnerProduct) {
+    std::memcpy(rotated, center, meta.dim * sizeof(float));
+    core::rotate({rotated, meta.dim}, meta.seed);
+    space.rotated_center = rotated;
+  }
+  return space;
+}
+
+format::GraphMeta read_meta(Relation index) {
+  format::GraphMeta meta;
+  with_shared_page(index, kMetaBlock, format::PageKind::kMeta, [&](Page page) {
+    meta = *format::at<format::GraphMeta>(format::ConstPageBytes(content_of(page)), 0);
+  });
+  if (meta.magic != format::kGraphMagic) {
+    report_damaged(index, kMetaBlock, "The metapage does not begin as one of an hnsw index.");
+  }
+  if (meta.version != format::kGraphVersion) {
+    ereport(ERROR, (errcode(ERRCODE_INDEX_CORRUPTED),
+                    errmsg("index \"%s\" has format version %u, this library knows version %u",
+                           RelationGetRelationName(index), meta.version, format::kGraphVersion),
+                    errhint("REINDEX builds the index anew.")));
+  }
+  if (const char* const fault = meta_fault(meta)) report_damaged(index, kMetaBlock, fault);
+  return meta;
+}
+
+GraphState* load_state(Relation index) {
+  if (index->rd_amcache == nullptr) {
+    StateChunk* const chunk = read_chunk(index, true);
+    const std::size_t bytes = chunk_bytes(chunk->state.meta.dim);
+    // Reading may have emptied the cache or filled it; nothing below can.
+    // An index without nodes still has to learn its sizes.
+    if (index->rd_amcache == nullptr && chunk->state.meta.is_settled != 0) {
+      void* const cached = MemoryContextAlloc(index->rd_indexcxt, bytes);
+      std::memcpy(cached, chunk, bytes);
+      index->rd_amcache = cached;
+    }
+    return &chunk->state;
+  }
+  // A copy: the cache may go away whenever a message of invalidation arrives.
+  const auto* const cached = static_cast<const StateChunk*>(index->rd_amcache);
+  const std::size_t bytes = chunk_bytes(cached->state.meta.dim);
+  auto* const chunk = static_cast<StateChunk*>(palloc(bytes));
+  std::memcpy(chunk, index->rd_amcache, bytes);
+  settle(chunk);
+  return &chunk->state;
+}
+
+GraphState* try_load_state(Relation index) {
+  if (index->rd_amcache != nullptr) return load_state(index);
+  StateChunk* const chunk = read_chunk(index, false);
+  return chunk == nullptr ? nullptr : &chunk->state;
+}
+
+}  // namespace nearest::pg::graph

@@ -1,0 +1,104 @@
+/// Pages of our indexes in shared buffers: reading with a share lock, changing as one WAL record.
+///
+/// Locks are scopes of functions, not guard objects: an ereport in between drops lock and pin by
+/// itself, and nothing has to be destroyed.
+#pragma once
+
+#include "pg/postgres.hpp"
+
+extern "C" {
+#include "access/generic_xlog.h"
+#include "storage/bufmgr.h"
+#include "utils/rel.h"
+}
+
+#include "format/page.hpp"
+
+namespace nearest::pg {
+
+/// Raises INDEX_CORRUPTED about a block; fault: a phrase for the detail.
+[[noreturn]] void report_damaged(Relation index, BlockNumber block, const char* fault);
+
+/// The bytes of a page that are ours.
+inline format::PageBytes content_of(Page page) {
+  return {reinterpret_cast<std::byte*>(page) + format::kServerHeaderBytes,
+          format::content_bytes(BLCKSZ)};
+}
+
+inline format::PageTrailer* trailer_of(Page page) {
+  return reinterpret_cast<format::PageTrailer*>(PageGetSpecialPointer(page));
+}
+
+/// True if the page is one of ours and of this kind, so that its content can be looked at.
+inline bool is_page_of_kind(Page page, format::PageKind kind) {
+  const auto* header = reinterpret_cast<PageHeader>(page);
+  return header->pd_special == BLCKSZ - sizeof(format::PageTrailer) &&
+         trailer_of(page)->page_id == format::kGraphPageId && trailer_of(page)->kind == kind;
+}
+
+/// Makes an empty page of ours.
+inline void init_page(Page page, format::PageKind kind) {
+  PageInit(page, BLCKSZ, sizeof(format::PageTrailer));
+  format::PageTrailer* const trailer = trailer_of(page);
+  trailer->next = format::kNoBlock;
+  trailer->kind = kind;
+  trailer->reserved = 0;
+  trailer->page_id = format::kGraphPageId;
+}
+
+/// Says how many content bytes are in use; the rest is free for the server to clear.
+inline void set_used_bytes(Page page, std::size_t bytes) {
+  reinterpret_cast<PageHeader>(page)->pd_lower =
+      static_cast<LocationIndex>(format::kServerHeaderBytes + bytes);
+}
+
+/// Content bytes in use, as the page says, or none if it says nonsense.
+inline std::size_t used_bytes(Page page) {
+  const auto* header = reinterpret_cast<PageHeader>(page);
+  if (header->pd_lower < format::kServerHeaderBytes || header->pd_lower > header->pd_special) return 0;
+  return header->pd_lower - format::kServerHeaderBytes;
+}
+
+/// Pins and share-locks a page of this kind, calls read(Page), and lets go.
+/// read must not raise, except through report_damaged.
+template <class Read>
+void with_shared_page(Relation index, BlockNumber block, format::PageKind kind, Read&& read) {
+  const Buffer buffer = ReadBuffer(index, block);
+  LockBuffer(buffer, BUFFER_LOCK_SHARE);
+  const Page page = BufferGetPage(buffer);
+  if (!is_page_of_kind(page, kind)) report_damaged(index, block, "The page is not of its kind.");
+  read(page);
+  UnlockReleaseBuffer(buffer);
+}
+
+/// Changes a page as one WAL record: change(Page) works on a copy and returns whether to keep it.
+template <class Change>
+bool change_page(Relation index, Buffer buffer, int flags, Change&& change) {
+  GenericXLogState* const state = GenericXLogStart(index);
+  const Page page = GenericXLogRegisterBuffer(state, buffer, flags);
+  if (change(page)) {
+    GenericXLogFinish(state);
+    return true;
+  }
+  GenericXLogAbort(state);
+  return false;
+}
+
+/// Pins and exclusive-locks a page of this kind and changes it as one WAL record.
+template <class Change>
+bool with_exclusive_page(Relation index, BlockNumber block, format::PageKind kind,
+                         Change&& change) {
+  const Buffer buffer = ReadBuffer(index, block);
+  LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+  if (!is_page_of_kind(BufferGetPage(buffer), kind)) {
+    report_damaged(index, block, "The page is not of its kind.");
+  }
+  const bool changed = change_page(index, buffer, 0, change);
+  UnlockReleaseBuffer(buffer);
+  return changed;
+}
+
+/// A new page at the end of the index, pinned and exclusive-locked; not initialized.
+Buffer extend_index(Relation index, ForkNumber fork = MAIN_FORKNUM);
+
+}  // namespace nearest::pg

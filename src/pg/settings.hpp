@@ -1,0 +1,31 @@
+/// The settings, as the server keeps them.
+#pragma once
+
+namespace nearest::pg {
+
+/// hnsw.iterative_scan and ivfflat.iterative_scan.
+enum class IterativeScan : int {
+  kOff,           ///< one round: at most ef_search nodes
+  kRelaxedOrder,  ///< further rounds up to the limits; late finds may come out of order
+  kStrictOrder,   ///< likewise, but late finds are left out
+  kComplete,      ///< further rounds until every row has been returned
+};
+
+struct Settings {
+  int hnsw_ef_search;
+  int hnsw_iterative_scan;
+  int hnsw_max_scan_tuples;
+  double hnsw_scan_mem_multiplier;
+  int ivfflat_probes;
+  int ivfflat_iterative_scan;
+  int ivfflat_max_probes;
+};
+
+/// The values now. Where another extension's library defined settings of these names first, its
+/// values are ours.
+const Settings& current_settings();
+
+/// Defines all settings; once, when the library is loaded.
+void define_settings();
+
+}  // namespace nearest::pg
