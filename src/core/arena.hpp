@@ -13,7 +13,7 @@ namespace nearest::core {
 template <class A>
 concept Arena = requires(A arena, std::size_t bytes, void* memory) {
   { arena.allocate(bytes) } -> std::same_as<void*>;
-  { arena.release(memory) };
+  {arena.release(memory)};
 };
 
 /// A growing array in an arena: destroyed by forgetting it.

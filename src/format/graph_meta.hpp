@@ -18,24 +18,24 @@ struct GraphMeta {
   // whether the sizes are those of rows, which the first node brings.
   std::uint32_t dim;
   core::Metric metric;
-  std::uint8_t code_bits;       ///< bits per coded dimension of a link code
+  std::uint8_t code_bits;  ///< bits per coded dimension of a link code
   std::uint16_t m;
   std::uint16_t ef_construction;
   std::uint16_t nodes_per_page;
-  std::uint16_t code_words;     ///< 64-bit words per plane of a link code
-  std::uint16_t inline_tids;    ///< rows that a node holds itself
-  std::uint64_t seed;           ///< of the rotation
-  double unit;                  ///< see core/graph/space.hpp
+  std::uint16_t code_words;   ///< 64-bit words per plane of a link code
+  std::uint16_t inline_tids;  ///< rows that a node holds itself
+  std::uint64_t seed;         ///< of the rotation
+  double unit;                ///< see core/graph/space.hpp
   double longest;
   double query_norm;
   double center_norm;
-  BlockId center_block;         ///< first page of the center, or kNoBlock for the origin
-  BlockId entry_block;          ///< first page of the entry table
-  std::uint64_t built_nodes;    ///< that the build wrote
+  BlockId center_block;       ///< first page of the center, or kNoBlock for the origin
+  BlockId entry_block;        ///< first page of the entry table
+  std::uint64_t built_nodes;  ///< that the build wrote
 
   // Changing.
-  BlockId null_rows;            ///< chain of rows whose vector is NULL
-  BlockId zero_rows;            ///< chain of zero vectors under cosine
+  BlockId null_rows;  ///< chain of rows whose vector is NULL
+  BlockId zero_rows;  ///< chain of zero vectors under cosine
   std::uint32_t is_settled;
   std::uint32_t reserved;
 };

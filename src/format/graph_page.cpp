@@ -27,7 +27,8 @@ std::uint32_t full_words(std::uint32_t dim) { return (dim + 63) / 64; }
 
 /// The longest code with which nodes_per_page nodes fit on a page, or 0.
 std::uint32_t words_that_fit(std::uint32_t dim, std::uint32_t m, std::uint32_t bits,
-                             std::uint32_t nodes_per_page, std::size_t block_bytes, bool has_added) {
+                             std::uint32_t nodes_per_page, std::size_t block_bytes,
+                             bool has_added) {
   for (std::uint32_t words = full_words(dim); words >= kShortestCodeWords; --words) {
     const GraphShape shape =
         make_shape(dim, m, bits, words, kFewestInlineTids, nodes_per_page, block_bytes, has_added);
@@ -40,7 +41,8 @@ std::uint32_t words_that_fit(std::uint32_t dim, std::uint32_t m, std::uint32_t b
 
 GraphShape make_shape(std::uint32_t dim, std::uint32_t m, std::uint32_t code_bits,
                       std::uint32_t code_words, std::uint32_t inline_tids,
-                      std::uint32_t nodes_per_page, std::size_t block_bytes, bool has_added) noexcept {
+                      std::uint32_t nodes_per_page, std::size_t block_bytes,
+                      bool has_added) noexcept {
   GraphShape shape{};
   shape.link_code = {dim, code_words, code_bits};
   shape.max_links = 2 * m;
@@ -53,8 +55,8 @@ GraphShape make_shape(std::uint32_t dim, std::uint32_t m, std::uint32_t code_bit
   shape.has_added = has_added;
   shape.words_offset = static_cast<std::uint32_t>(
       sizeof(LinkGroup) + (has_added ? kLinkGroup * sizeof(std::uint16_t) : 0));
-  shape.group_bytes =
-      static_cast<std::uint32_t>(shape.words_offset + shape.link_code.code_words() * 8 * kLinkGroup);
+  shape.group_bytes = static_cast<std::uint32_t>(shape.words_offset +
+                                                 shape.link_code.code_words() * 8 * kLinkGroup);
   shape.node_bytes = shape.groups_offset + shape.n_groups(shape.max_links) * shape.group_bytes;
   return shape;
 }
@@ -94,8 +96,7 @@ GraphShape choose_shape(std::uint32_t dim, std::uint32_t m, core::Metric metric,
   return make_shape(dim, m, used_bits, words, tids, nodes, block_bytes, has_added);
 }
 
-std::uint32_t largest_dim(std::uint32_t m, core::Metric metric,
-                          std::size_t block_bytes) noexcept {
+std::uint32_t largest_dim(std::uint32_t m, core::Metric metric, std::size_t block_bytes) noexcept {
   std::uint32_t low = 0, high = static_cast<std::uint32_t>(block_bytes);
   while (low < high) {
     const std::uint32_t middle = (low + high + 1) / 2;
@@ -115,9 +116,9 @@ GraphShape shape_of(const GraphMeta& meta, std::size_t block_bytes) noexcept {
       meta.inline_tids > kMostInlineTids || meta.nodes_per_page < 1) {
     return {};
   }
-  const GraphShape shape = make_shape(meta.dim, meta.m, meta.code_bits, meta.code_words,
-                                      meta.inline_tids, meta.nodes_per_page, block_bytes,
-                                      meta.metric == core::Metric::kInnerProduct);
+  const GraphShape shape =
+      make_shape(meta.dim, meta.m, meta.code_bits, meta.code_words, meta.inline_tids,
+                 meta.nodes_per_page, block_bytes, meta.metric == core::Metric::kInnerProduct);
   return shape.node_offset(shape.nodes_per_page) <= shape.content ? shape : GraphShape{};
 }
 

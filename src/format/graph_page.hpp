@@ -43,12 +43,12 @@ struct NodePageHeader {
 static_assert(sizeof(NodePageHeader) == 8);
 
 struct NodeHeader {
-  std::uint64_t hash;            ///< of the exact vector
-  core::ScalarCode code;         ///< what belongs to the own code; error in units of the space
+  std::uint64_t hash;     ///< of the exact vector
+  core::ScalarCode code;  ///< what belongs to the own code; error in units of the space
   core::PointTraits traits;
-  float a_scale, b_scale;        ///< of the links' A and B
-  BlockId more_tids;             ///< first row page, or kNoBlock
-  std::uint16_t n_tids;          ///< in the node itself
+  float a_scale, b_scale;  ///< of the links' A and B
+  BlockId more_tids;       ///< first row page, or kNoBlock
+  std::uint16_t n_tids;    ///< in the node itself
   std::uint8_t n_links;
   std::uint8_t flags;
 };
@@ -96,7 +96,7 @@ struct GraphShape {
   std::uint32_t code_offset, groups_offset, group_bytes;
   std::uint32_t words_offset;  ///< in a group
   bool has_added;              ///< groups have the coordinate that inner product adds
-  std::uint32_t content;  ///< bytes of a page that are ours
+  std::uint32_t content;       ///< bytes of a page that are ours
 
   std::uint32_t n_groups(std::size_t links) const {
     return static_cast<std::uint32_t>((links + kLinkGroup - 1) / kLinkGroup);
@@ -131,7 +131,8 @@ struct LinkGroup {
   const std::uint16_t* added() const { return reinterpret_cast<const std::uint16_t*>(this + 1); }
   /// (code_words, kLinkGroup)
   std::uint64_t* words(const GraphShape& shape) {
-    return reinterpret_cast<std::uint64_t*>(reinterpret_cast<std::byte*>(this) + shape.words_offset);
+    return reinterpret_cast<std::uint64_t*>(reinterpret_cast<std::byte*>(this) +
+                                            shape.words_offset);
   }
   const std::uint64_t* words(const GraphShape& shape) const {
     return reinterpret_cast<const std::uint64_t*>(reinterpret_cast<const std::byte*>(this) +
@@ -143,7 +144,8 @@ static_assert(sizeof(LinkGroup) == 64);
 /// The shape of given numbers, without a check that it fits a page.
 GraphShape make_shape(std::uint32_t dim, std::uint32_t m, std::uint32_t code_bits,
                       std::uint32_t code_words, std::uint32_t inline_tids,
-                      std::uint32_t nodes_per_page, std::size_t block_bytes, bool has_added) noexcept;
+                      std::uint32_t nodes_per_page, std::size_t block_bytes,
+                      bool has_added) noexcept;
 
 /// Chooses code length and nodes per page for new indexes. nodes_per_page is 0 if not even the
 /// shortest code fits.
@@ -196,7 +198,9 @@ inline const LinkGroup& entry_group(ConstPageBytes page, const GraphShape& shape
 /// A as stored, in steps of scale: what lies outside of the range is cut, which only steers worse.
 inline std::int16_t pack_a(float a, float scale) {
   const float steps = scale > 0 ? a / scale : 0;
-  return static_cast<std::int16_t>(steps > kLargestA ? kLargestA : steps < -kLargestA ? -kLargestA : steps);
+  return static_cast<std::int16_t>(steps > kLargestA    ? kLargestA
+                                   : steps < -kLargestA ? -kLargestA
+                                                        : steps);
 }
 inline std::uint16_t pack_b(float b, float scale) {
   const float steps = scale > 0 ? b / scale : 0;

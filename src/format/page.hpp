@@ -16,7 +16,7 @@ enum class PageKind : std::uint8_t {
   kCenter = 2,   ///< a part of the center that vectors are coded around
   kEntries = 3,  ///< nodes where searches begin
   kNodes = 4,
-  kTids = 5,     ///< rows that did not fit into their node, or have no place in the graph
+  kTids = 5,  ///< rows that did not fit into their node, or have no place in the graph
 };
 
 inline constexpr std::uint16_t kGraphPageId = 0x6E67;  ///< "gn", last on the page, for tools

@@ -55,7 +55,8 @@ inline void set_used_bytes(Page page, std::size_t bytes) {
 /// Content bytes in use, as the page says, or none if it says nonsense.
 inline std::size_t used_bytes(Page page) {
   const auto* header = reinterpret_cast<PageHeader>(page);
-  if (header->pd_lower < format::kServerHeaderBytes || header->pd_lower > header->pd_special) return 0;
+  if (header->pd_lower < format::kServerHeaderBytes || header->pd_lower > header->pd_special)
+    return 0;
   return header->pd_lower - format::kServerHeaderBytes;
 }
 

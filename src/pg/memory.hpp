@@ -24,8 +24,8 @@ struct ContextArena {
 template <class T>
 T* allocate_in(MemoryContext context, std::size_t n = 1) {
   static_assert(std::is_trivially_destructible_v<T>);
-  T* const objects = static_cast<T*>(MemoryContextAllocExtended(
-      context, mul_size(n, sizeof(T)), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO));
+  T* const objects = static_cast<T*>(MemoryContextAllocExtended(context, mul_size(n, sizeof(T)),
+                                                                MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO));
   return objects;
 }
 

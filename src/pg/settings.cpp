@@ -17,8 +17,13 @@ namespace nearest::pg {
 namespace {
 
 Settings settings{
-    core::kDefaultEfSearch, static_cast<int>(IterativeScan::kComplete), 20000, 1,
-    1,                      static_cast<int>(IterativeScan::kComplete), 32768,
+    core::kDefaultEfSearch,
+    static_cast<int>(IterativeScan::kComplete),
+    20000,
+    1,
+    1,
+    static_cast<int>(IterativeScan::kComplete),
+    32768,
 };
 
 const config_enum_entry kHnswIterativeScans[] = {
@@ -94,20 +99,17 @@ void define_graph_settings() {
                           "More find more of the true neighbors and take longer.",
                           &settings.hnsw_ef_search, core::kDefaultEfSearch, core::kMinEfSearch,
                           core::kMaxEfSearch, PGC_USERSET, 0, nullptr, nullptr, nullptr);
-  DefineCustomEnumVariable("hnsw.iterative_scan",
-                           "Whether a scan goes on when more rows are asked for.", nullptr,
-                           &settings.hnsw_iterative_scan,
-                           static_cast<int>(IterativeScan::kComplete), kHnswIterativeScans,
-                           PGC_USERSET, 0, nullptr, nullptr, nullptr);
-  DefineCustomIntVariable("hnsw.max_scan_tuples",
-                          "After how many rows an iterative scan stops searching.",
-                          "Counts for relaxed_order and strict_order.",
-                          &settings.hnsw_max_scan_tuples, 20000, 1, INT_MAX, PGC_USERSET, 0,
-                          nullptr, nullptr, nullptr);
-  DefineCustomRealVariable("hnsw.scan_mem_multiplier",
-                           "How many times work_mem a scan may keep candidates in.", nullptr,
-                           &settings.hnsw_scan_mem_multiplier, 1, 1, 1000, PGC_USERSET, 0, nullptr,
-                           nullptr, nullptr);
+  DefineCustomEnumVariable(
+      "hnsw.iterative_scan", "Whether a scan goes on when more rows are asked for.", nullptr,
+      &settings.hnsw_iterative_scan, static_cast<int>(IterativeScan::kComplete),
+      kHnswIterativeScans, PGC_USERSET, 0, nullptr, nullptr, nullptr);
+  DefineCustomIntVariable(
+      "hnsw.max_scan_tuples", "After how many rows an iterative scan stops searching.",
+      "Counts for relaxed_order and strict_order.", &settings.hnsw_max_scan_tuples, 20000, 1,
+      INT_MAX, PGC_USERSET, 0, nullptr, nullptr, nullptr);
+  DefineCustomRealVariable(
+      "hnsw.scan_mem_multiplier", "How many times work_mem a scan may keep candidates in.", nullptr,
+      &settings.hnsw_scan_mem_multiplier, 1, 1, 1000, PGC_USERSET, 0, nullptr, nullptr, nullptr);
   MarkGUCPrefixReserved("hnsw");
 }
 
@@ -117,11 +119,10 @@ void define_list_settings() {
                           "More find more of the true neighbors and take longer.",
                           &settings.ivfflat_probes, 1, 1, 32768, PGC_USERSET, 0, nullptr, nullptr,
                           nullptr);
-  DefineCustomEnumVariable("ivfflat.iterative_scan",
-                           "Whether a scan goes on when more rows are asked for.", nullptr,
-                           &settings.ivfflat_iterative_scan,
-                           static_cast<int>(IterativeScan::kComplete), kIvfflatIterativeScans,
-                           PGC_USERSET, 0, nullptr, nullptr, nullptr);
+  DefineCustomEnumVariable(
+      "ivfflat.iterative_scan", "Whether a scan goes on when more rows are asked for.", nullptr,
+      &settings.ivfflat_iterative_scan, static_cast<int>(IterativeScan::kComplete),
+      kIvfflatIterativeScans, PGC_USERSET, 0, nullptr, nullptr, nullptr);
   DefineCustomIntVariable("ivfflat.max_probes", "How many lists an iterative scan reads at most.",
                           nullptr, &settings.ivfflat_max_probes, 32768, 1, 32768, PGC_USERSET, 0,
                           nullptr, nullptr, nullptr);

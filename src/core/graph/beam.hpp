@@ -48,7 +48,8 @@ class Beam {
       entries_.set_size(last + 1);
     }
     Entry* const data = entries_.begin();
-    std::memmove(static_cast<void*>(data + place + 1), data + place, (last - place) * sizeof(Entry));
+    std::memmove(static_cast<void*>(data + place + 1), data + place,
+                 (last - place) * sizeof(Entry));
     data[place] = entry;
     if (entry.visited) {
       if (place <= first_open_) ++first_open_;

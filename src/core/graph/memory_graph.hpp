@@ -31,7 +31,7 @@ class MemoryGraph {
     RowId row;
     ScalarCode code;
     PointTraits traits;
-    float added;              ///< the coordinate that inner product adds
+    float added;  ///< the coordinate that inner product adds
     std::uint32_t n_links;
     std::uint32_t more_rows;  ///< 1 + index of the next row of an equal vector, or 0
     std::uint32_t n_rows;
@@ -116,9 +116,8 @@ class MemoryGraph {
     if (space_.metric == Metric::kL1) {
       return kernels().l1_i8(code_of(a), a->code.scale, code_of(b), b->code.scale, space_.dim);
     }
-    double squared =
-        l2_squared_between(code_of(a), a->code.scale, a->code.square, code_of(b), b->code.scale,
-                           b->code.square, space_.dim);
+    double squared = l2_squared_between(code_of(a), a->code.scale, a->code.square, code_of(b),
+                                        b->code.scale, b->code.square, space_.dim);
     const double added = static_cast<double>(a->added) - b->added;
     squared += added * added;
     return static_cast<float>(squared);
@@ -146,8 +145,7 @@ class MemoryGraph {
 
   Node* append() {
     if (size_ % kSegmentNodes == 0 && size_ / kSegmentNodes == segments_.size()) {
-      segments_.push_back(arena_,
-                          static_cast<char*>(arena_.allocate(kSegmentNodes * node_bytes_)));
+      segments_.push_back(arena_, static_cast<char*>(arena_.allocate(kSegmentNodes * node_bytes_)));
     }
     if (seen_.size() == size_) seen_.push_back(arena_, 0);
     return record(static_cast<NodeId>(size_++));
@@ -217,9 +215,9 @@ class MemoryGraph {
 
   void link(NodeId id, std::size_t found) {
     Node* const node = record(id);
-    const std::size_t n = select_neighbors(
-        found_.begin(), found, max_links_, factor_, passed_.begin(),
-        [this](NodeId a, NodeId b) { return distance(record(a), record(b)); });
+    const std::size_t n =
+        select_neighbors(found_.begin(), found, max_links_, factor_, passed_.begin(),
+                         [this](NodeId a, NodeId b) { return distance(record(a), record(b)); });
     node->n_links = static_cast<std::uint32_t>(n);
     std::copy(found_.begin(), found_.begin() + n, links_of_record(node));
     for (std::size_t i = 0; i < n; ++i) link_back(found_[i].id, {found_[i].distance, id});
@@ -237,9 +235,9 @@ class MemoryGraph {
   }
 
   void prune(Node* node) {
-    node->n_links = static_cast<std::uint32_t>(select_neighbors(
-        links_of_record(node), node->n_links, max_links_, factor_, passed_.begin(),
-        [this](NodeId a, NodeId b) { return distance(record(a), record(b)); }));
+    node->n_links = static_cast<std::uint32_t>(
+        select_neighbors(links_of_record(node), node->n_links, max_links_, factor_, passed_.begin(),
+                         [this](NodeId a, NodeId b) { return distance(record(a), record(b)); }));
   }
 
   /// Where searches begin: nodes 0, 1, 4, 9 ..., the older ones giving way at random.

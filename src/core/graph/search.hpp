@@ -29,7 +29,7 @@ struct LinkEstimate {
 /// What a visit tells. The spans live until the next visit.
 struct Visit {
   NodeId id;
-  float steering;                        ///< of the node itself
+  float steering;  ///< of the node itself
   std::span<const LinkEstimate> links;
 };
 

@@ -44,13 +44,13 @@ constexpr double sum_error(std::size_t dim) {
 struct GraphSpace {
   Metric metric;
   std::uint32_t dim;
-  std::uint64_t seed;            ///< of the rotation
-  const float* center;           ///< (dim) of f(x), or null for the origin
-  const float* rotated_center;   ///< (dim) P(c), inner product only
-  double center_norm;            ///< |c|; for L1 Σ|c_i|
-  double unit;                   ///< a power of two
-  double longest;                ///< M: inner product only
-  double query_norm;             ///< to which queries are scaled: inner product only
+  std::uint64_t seed;           ///< of the rotation
+  const float* center;          ///< (dim) of f(x), or null for the origin
+  const float* rotated_center;  ///< (dim) P(c), inner product only
+  double center_norm;           ///< |c|; for L1 Σ|c_i|
+  double unit;                  ///< a power of two
+  double longest;               ///< M: inner product only
+  double query_norm;            ///< to which queries are scaled: inner product only
 
   bool is_rotated() const { return metric != Metric::kL1; }
   ErrorNorm error_norm() const {
@@ -67,7 +67,8 @@ struct PointTraits {
 /// |x| in double, which cannot overflow.
 inline double norm_of(VectorView<float> x) {
   double squared = 0;
-  for (const float element : x) squared += static_cast<double>(element) * static_cast<double>(element);
+  for (const float element : x)
+    squared += static_cast<double>(element) * static_cast<double>(element);
   return std::sqrt(squared);
 }
 
@@ -110,7 +111,8 @@ inline PlacedPoint place_point(const GraphSpace& space, VectorView<float> x, flo
   const double norm = norm_of(x);
   if (!(norm <= kLongestCoded) && space.metric != Metric::kCosine) {
     for (std::size_t i = 0; i < x.size(); ++i) y[i] = 0, z[i] = 0;
-    return {{0, std::numeric_limits<float>::infinity(), 0}, {round_up(norm / space.unit), 0}, false};
+    return {
+        {0, std::numeric_limits<float>::infinity(), 0}, {round_up(norm / space.unit), 0}, false};
   }
   const bool is_cosine = space.metric == Metric::kCosine;
   const double size = is_cosine ? 1 : space.metric == Metric::kL1 ? absolute_norm_of(x) : norm;
@@ -238,8 +240,8 @@ inline PointDistance distance_to(const GraphSpace& space, const QueryPoint& quer
       const double sum = kernels().l1_f32_i8(query.y, z, code.scale, dim);
       result.value = sum * space.unit;
       // The kernel rounds each scale·z before it subtracts.
-      const double rounded = 2 * kUnitRoundoff * code.scale *
-                             std::sqrt(static_cast<double>(dim) * code.square);
+      const double rounded =
+          2 * kUnitRoundoff * code.scale * std::sqrt(static_cast<double>(dim) * code.square);
       const double least = (sum * (1 - gamma) - rounded - code.error - query.error) * space.unit;
       if (is_bounded && least > 0) result.bound = least * (1 - 2 * gamma);
       break;
@@ -261,9 +263,8 @@ inline PointDistance distance_to(const GraphSpace& space, const QueryPoint& quer
       const double lost = query_length * code.error + query.error * code_length +
                           4 * kUnitRoundoff * (query_length + center) * (center + code_length);
       const double operator_error = gamma * query.norm * traits.norm * unit;
-      const double bound =
-          -(product + lost) * unit * unit / query.factor - operator_error -
-          static_cast<double>(dim) * 0x1p-148;
+      const double bound = -(product + lost) * unit * unit / query.factor - operator_error -
+                           static_cast<double>(dim) * 0x1p-148;
       if (std::isfinite(bound) && query.norm * traits.norm * unit < 1e37) result.bound = bound;
       break;
     }

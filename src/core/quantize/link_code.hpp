@@ -23,9 +23,9 @@
 
 namespace nearest::core {
 
-inline constexpr std::size_t kLinkGroup = 8;      ///< links that are stored and scored together
-inline constexpr std::size_t kMaxCodeBits = 8;    ///< bits per dimension
-inline constexpr std::size_t kPlanesPerDigit = 4; ///< bit planes of a 4-bit digit of the query
+inline constexpr std::size_t kLinkGroup = 8;       ///< links that are stored and scored together
+inline constexpr std::size_t kMaxCodeBits = 8;     ///< bits per dimension
+inline constexpr std::size_t kPlanesPerDigit = 4;  ///< bit planes of a 4-bit digit of the query
 
 /// How links are coded.
 struct LinkCodeShape {
@@ -71,7 +71,10 @@ inline LinkFactors encode_link(const LinkCodeShape& shape, std::span<const float
   double with_r = 0, with_v = 0;
   for (std::size_t i = 0; i < coded; ++i) {
     const double place = std::floor(r[i] * inverse);
-    const int level = (place < -half ? -half : place > half - 1 ? half - 1 : static_cast<int>(place)) + half;
+    const int level = (place < -half      ? -half
+                       : place > half - 1 ? half - 1
+                                          : static_cast<int>(place)) +
+                      half;
     const int odd = 2 * level - (2 * half - 1);
     with_r += odd * static_cast<double>(r[i]);
     with_v += odd * static_cast<double>(v[i]);
@@ -112,7 +115,8 @@ inline LinkQuery encode_link_query(const LinkCodeShape& shape, std::span<const f
                                    std::uint64_t* planes) {
   const std::size_t coded = shape.coded_dims();
   float largest = 0;
-  for (std::size_t i = 0; i < coded; ++i) largest = std::fabs(q[i]) > largest ? std::fabs(q[i]) : largest;
+  for (std::size_t i = 0; i < coded; ++i)
+    largest = std::fabs(q[i]) > largest ? std::fabs(q[i]) : largest;
   const bool two_digits = shape.query_digits() == 2;
   const int limit = two_digits ? 16 * 7 + 7 : 7;
   const float unit = largest > 0 ? largest / static_cast<float>(limit) : 1.0F;

@@ -35,7 +35,8 @@ inline float round_up(double value) {
 /// Encodes x; z: as many bytes as x has elements. The elements must be finite.
 inline ScalarCode encode_scalar(std::span<const float> x, ErrorNorm norm, std::int8_t* z) {
   float largest = 0;
-  for (const float element : x) largest = std::fabs(element) > largest ? std::fabs(element) : largest;
+  for (const float element : x)
+    largest = std::fabs(element) > largest ? std::fabs(element) : largest;
   const float scale = largest / kScalarCodeMax;
   if (!(scale >= std::numeric_limits<float>::min())) {
     // Too small for a scale of full precision: the zero code, all of x is error.

@@ -24,8 +24,7 @@ void flip_signs(float* x, std::size_t n, std::uint64_t& state) {
 #pragma omp simd
     for (std::size_t i = 0; i < count; ++i) {
       const auto sign = static_cast<std::uint32_t>(bits >> i) << 31;
-      x[begin + i] =
-          std::bit_cast<float>(std::bit_cast<std::uint32_t>(x[begin + i]) ^ sign);
+      x[begin + i] = std::bit_cast<float>(std::bit_cast<std::uint32_t>(x[begin + i]) ^ sign);
     }
   }
 }

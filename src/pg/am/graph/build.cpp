@@ -63,22 +63,23 @@ GraphState* describe(Relation index, const GraphOptions& options) {
   const int32 dim = TupleDescAttr(RelationGetDescr(index), 0)->atttypmod;
   const core::Metric metric = metric_of(index);
   if (dim < 1) {
-    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                    errmsg("column does not have dimensions"),
-                    errhint("Give the column a type such as vector(384), or index an expression "
-                            "such as (embedding::vector(384)).")));
+    ereport(ERROR,
+            (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("column does not have dimensions"),
+             errhint("Give the column a type such as vector(384), or index an expression "
+                     "such as (embedding::vector(384)).")));
   }
   const auto m = static_cast<std::uint32_t>(options.m);
   const format::GraphShape shape =
       format::choose_shape(static_cast<std::uint32_t>(dim), m, metric, BLCKSZ);
   if (shape.nodes_per_page == 0) {
     const std::uint32_t most = format::largest_dim(m, metric, BLCKSZ);
-    ereport(ERROR,
-            (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-             errmsg("column cannot have more than %u dimensions for hnsw index", most),
-             errdetail("A node with %d links does not fit on a page of %d bytes.", 2 * options.m,
-                       BLCKSZ),
-             options.m > core::kMinM ? errhint("A smaller m leaves room for more dimensions.") : 0));
+    ereport(
+        ERROR,
+        (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+         errmsg("column cannot have more than %u dimensions for hnsw index", most),
+         errdetail("A node with %d links does not fit on a page of %d bytes.", 2 * options.m,
+                   BLCKSZ),
+         options.m > core::kMinM ? errhint("A smaller m leaves room for more dimensions.") : 0));
   }
   auto* const state = static_cast<GraphState*>(palloc0(sizeof(GraphState)));
   format::GraphMeta& meta = state->meta;
@@ -188,11 +189,12 @@ void insert_into_pages(BuildState* build, const RowVector& row, core::RowId id) 
 void add_to_graph(BuildState* build, const RowVector& row, core::RowId id) {
   if (!build->is_flushed &&
       build->graph.bytes() + build->graph.next_segment_bytes() > build->memory_limit) {
-    ereport(NOTICE, (errmsg("hnsw graph no longer fits into maintenance_work_mem after " INT64_FORMAT
-                            " tuples",
-                            static_cast<int64>(build->indexed_rows)),
-                     errdetail("Building will take significantly more time."),
-                     errhint("Increase maintenance_work_mem to speed up builds.")));
+    ereport(
+        NOTICE,
+        (errmsg("hnsw graph no longer fits into maintenance_work_mem after " INT64_FORMAT " tuples",
+                static_cast<int64>(build->indexed_rows)),
+         errdetail("Building will take significantly more time."),
+         errhint("Increase maintenance_work_mem to speed up builds.")));
     flush(build);
     pgstat_progress_update_param(PROGRESS_CREATEIDX_SUBPHASE, kPhaseInsert);
   }
@@ -215,8 +217,8 @@ void use_sample(BuildState* build) {
   const std::size_t dim = build->graph_state->meta.dim;
   for (std::size_t i = 0; i < build->sample_rows.size(); ++i) {
     CHECK_FOR_INTERRUPTS();
-    const RowVector row{RowPlace::kGraph, {build->sample.begin() + i * dim, dim},
-                        build->sample_hashes[i]};
+    const RowVector row{
+        RowPlace::kGraph, {build->sample.begin() + i * dim, dim}, build->sample_hashes[i]};
     add_to_graph(build, row, build->sample_rows[i]);
     if (build->is_flushed) MemoryContextReset(build->row_context);
   }
@@ -279,12 +281,13 @@ IndexBuildResult* build(Relation heap, Relation index, IndexInfo* info) {
   state->code = static_cast<std::int8_t*>(palloc(state->graph_state->meta.dim));
 
   pgstat_progress_update_param(PROGRESS_CREATEIDX_SUBPHASE, kPhaseLoad);
-  const double heap_rows = table_index_build_scan(heap, index, info, true, true, add_row, state, nullptr);
+  const double heap_rows =
+      table_index_build_scan(heap, index, info, true, true, add_row, state, nullptr);
   use_sample(state);
   if (!state->is_flushed) flush(state);
 
-  auto* const result = static_cast<IndexBuildResult*>(
-      MemoryContextAlloc(before, sizeof(IndexBuildResult)));
+  auto* const result =
+      static_cast<IndexBuildResult*>(MemoryContextAlloc(before, sizeof(IndexBuildResult)));
   result->heap_tuples = heap_rows;
   result->index_tuples = state->indexed_rows +
                          static_cast<double>(state->side_rows.null_rows.size()) +

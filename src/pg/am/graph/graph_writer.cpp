@@ -45,9 +45,8 @@ class Writer {
     const std::size_t links = state->shape.max_links + core::kLinkGroup;
     factors_ = static_cast<core::LinkFactors*>(palloc(links * sizeof(core::LinkFactors)));
     added_ = static_cast<double*>(palloc(links * sizeof(double)));
-    words_ = static_cast<std::uint64_t*>(
-        MemoryContextAllocHuge(CurrentMemoryContext,
-                               links * state->shape.link_code.code_words() * sizeof(std::uint64_t)));
+    words_ = static_cast<std::uint64_t*>(MemoryContextAllocHuge(
+        CurrentMemoryContext, links * state->shape.link_code.code_words() * sizeof(std::uint64_t)));
     other_point_ = static_cast<float*>(palloc(dim * sizeof(float)));
   }
 
@@ -73,7 +72,8 @@ class Writer {
     if (n_nodes() == 0) return;
     for (core::NodeId begin = 0; begin < n_nodes(); begin += 256) {
       CHECK_FOR_INTERRUPTS();
-      graph_->finish(begin, static_cast<core::NodeId>(std::min<std::size_t>(begin + 256, n_nodes())));
+      graph_->finish(begin,
+                     static_cast<core::NodeId>(std::min<std::size_t>(begin + 256, n_nodes())));
     }
     core::order_by_page(*graph_, arena, shape().nodes_per_page, order_,
                         [] { CHECK_FOR_INTERRUPTS(); });
@@ -87,9 +87,10 @@ class Writer {
   void plan_blocks() {
     plan_.n_entries = entry_count(n_nodes());
     plan_.center = kMetaBlock + 1;
-    plan_.entries = plan_.center + (state_->space.center == nullptr
-                                        ? 0
-                                        : pages_for(shape().link_code.dim, shape().floats_per_page()));
+    plan_.entries =
+        plan_.center + (state_->space.center == nullptr
+                            ? 0
+                            : pages_for(shape().link_code.dim, shape().floats_per_page()));
     plan_.nodes = plan_.entries +
                   std::max<BlockNumber>(1, pages_for(plan_.n_entries, shape().entries_per_page()));
     plan_.tids = plan_.nodes + pages_for(n_nodes(), shape().nodes_per_page);
@@ -129,8 +130,7 @@ class Writer {
     meta.is_settled = n_nodes() > 0 ? 1 : 0;
     const BlockNumber null_pages = pages_for(side_rows.null_rows.size(), shape().tids_per_page());
     meta.null_rows = side_rows.null_rows.empty() ? format::kNoBlock : plan_.side_rows;
-    meta.zero_rows =
-        side_rows.zero_rows.empty() ? format::kNoBlock : plan_.side_rows + null_pages;
+    meta.zero_rows = side_rows.zero_rows.empty() ? format::kNoBlock : plan_.side_rows + null_pages;
     init_page(page_, format::PageKind::kMeta);
     *format::at<format::GraphMeta>(content_of(page_), 0) = meta;
     set_used_bytes(page_, sizeof meta);
@@ -145,7 +145,7 @@ class Writer {
       const std::uint32_t n = std::min(dim - begin, shape().floats_per_page());
       init_page(page_, format::PageKind::kCenter);
       *format::at<format::CenterPageHeader>(content_of(page_), 0) = {static_cast<std::uint16_t>(n),
-                                                                    {}};
+                                                                     {}};
       std::memcpy(content_of(page_).data() + sizeof(format::CenterPageHeader),
                   state_->space.center + begin, n * sizeof(float));
       set_used_bytes(page_, sizeof(format::CenterPageHeader) + n * sizeof(float));
@@ -200,8 +200,8 @@ class Writer {
     do {
       init_page(page_, format::PageKind::kEntries);
       const format::PageBytes content = content_of(page_);
-      const auto n = static_cast<std::uint32_t>(
-          std::min<std::size_t>(per_page, plan_.n_entries - written));
+      const auto n =
+          static_cast<std::uint32_t>(std::min<std::size_t>(per_page, plan_.n_entries - written));
       auto* const header = format::at<format::EntryPageHeader>(content, 0);
       *header = {static_cast<std::uint16_t>(n), 0, 0, 0, 0};
       const std::uint32_t n_groups = shape().n_groups(n);
@@ -216,7 +216,8 @@ class Writer {
             largest_a = std::max(largest_a, std::fabs(link.factors.a));
             largest_b = std::max(largest_b, link.factors.b);
           } else {
-            store_link(shape(), *state_, format::entry_group(content, shape(), i / core::kLinkGroup),
+            store_link(shape(), *state_,
+                       format::entry_group(content, shape(), i / core::kLinkGroup),
                        i % core::kLinkGroup, page_id(id), link, header->a_scale, header->b_scale);
           }
         }
@@ -340,8 +341,8 @@ class Writer {
   core::LinkFactors* factors_;
   double* added_;
   std::uint64_t* words_;
-  core::ArenaArray<core::NodeId> order_;    ///< nodes in page order
-  core::ArenaArray<std::uint32_t> place_;   ///< of a node in it
+  core::ArenaArray<core::NodeId> order_;   ///< nodes in page order
+  core::ArenaArray<std::uint32_t> place_;  ///< of a node in it
   Plan plan_{};
   BlockNumber next_ = 0;
 };

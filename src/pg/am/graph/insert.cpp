@@ -25,7 +25,7 @@ struct Met {
   std::uint64_t hash;
   core::ScalarCode code;
   core::PointTraits traits;
-  float distance;       ///< to the new row, as the graph sees it
+  float distance;  ///< to the new row, as the graph sees it
   const std::int8_t* z;
 };
 
@@ -144,9 +144,10 @@ class Inserter {
     BlockNumber new_chain = format::kNoBlock;
     do {
       const char* fault = nullptr;
-      joined = with_exclusive_page(
-          index_, shape.block_of(id), format::PageKind::kNodes, [&](Page page) {
-            const format::NodeView node = format::node_at(content_of(page), shape, shape.slot_of(id));
+      joined =
+          with_exclusive_page(index_, shape.block_of(id), format::PageKind::kNodes, [&](Page page) {
+            const format::NodeView node =
+                format::node_at(content_of(page), shape, shape.slot_of(id));
             fault = node_page_fault(page, shape);
             if (fault == nullptr) {
               fault = node_fault(format::ConstNodeView{node.bytes, node.shape});
@@ -178,18 +179,18 @@ class Inserter {
 
   void choose_links() {
     const std::size_t n = sink_.met.size();
-    auto* const candidates =
-        static_cast<core::Neighbor*>(palloc((n + 1) * sizeof(core::Neighbor)));
+    auto* const candidates = static_cast<core::Neighbor*>(palloc((n + 1) * sizeof(core::Neighbor)));
     auto* const passed = static_cast<core::Neighbor*>(palloc((n + 1) * sizeof(core::Neighbor)));
     for (std::size_t i = 0; i < n; ++i) {
       candidates[i] = {sink_.met[i].distance, static_cast<core::NodeId>(i)};  // ids are places here
     }
-    const float factor = state_->space.metric == core::Metric::kL1 ? core::kPruneFactor
-                                                                    : core::kPruneFactorSquared;
-    n_links_ = core::select_neighbors(candidates, n, state_->shape.max_links, factor, passed,
-                                      [&](core::NodeId a, core::NodeId b) {
-                                        return distance_between(*state_, sink_.met[a], sink_.met[b]);
-                                      });
+    const float factor =
+        state_->space.metric == core::Metric::kL1 ? core::kPruneFactor : core::kPruneFactorSquared;
+    n_links_ =
+        core::select_neighbors(candidates, n, state_->shape.max_links, factor, passed,
+                               [&](core::NodeId a, core::NodeId b) {
+                                 return distance_between(*state_, sink_.met[a], sink_.met[b]);
+                               });
     links_ = candidates;
   }
 
@@ -280,7 +281,8 @@ class Inserter {
       *id = shape.node_id(block, slot);
     }
     UnlockReleaseBuffer(buffer);
-    if (has_room) RelationSetTargetBlock(index_, slot + 1U < shape.nodes_per_page ? block : InvalidBlockNumber);
+    if (has_room)
+      RelationSetTargetBlock(index_, slot + 1U < shape.nodes_per_page ? block : InvalidBlockNumber);
     return has_room;
   }
 
@@ -288,8 +290,8 @@ class Inserter {
   /// the square root does.
   bool becomes_entry(core::NodeId id) const {
     constexpr double kMostEntries = 1024;
-    const double nodes = static_cast<double>(RelationGetNumberOfBlocks(index_)) *
-                         state_->shape.nodes_per_page;
+    const double nodes =
+        static_cast<double>(RelationGetNumberOfBlocks(index_)) * state_->shape.nodes_per_page;
     const double one_in = nodes < kMostEntries * kMostEntries ? 2 * std::sqrt(nodes) : nodes;
     const std::uint64_t mixed = (row_.hash ^ id) * 0x9E37'79B9'7F4A'7C15U;
     return static_cast<double>(mixed >> 11) * 0x1p-53 * one_in < 1;
@@ -372,8 +374,7 @@ class Inserter {
     with_exclusive_page(index_, shape.block_of(met.id), format::PageKind::kNodes, [&](Page page) {
       fault = node_page_fault(page, shape);
       if (fault != nullptr) return false;
-      const format::NodeView node =
-          format::node_at(content_of(page), shape, shape.slot_of(met.id));
+      const format::NodeView node = format::node_at(content_of(page), shape, shape.slot_of(met.id));
       fault = node_fault(format::ConstNodeView{node.bytes, node.shape});
       if (fault != nullptr) return false;
       format::NodeHeader& header = node.header();
@@ -404,8 +405,7 @@ class Inserter {
     const format::GraphShape& shape = state_->shape;
     const format::NodeHeader& header = node.header();
     const double unit_added = state_->space.longest / state_->space.unit;
-    const double own_added =
-        std::sqrt(core::added_square(state_->space, header.traits.norm));
+    const double own_added = std::sqrt(core::added_square(state_->space, header.traits.norm));
     const core::PointDistance own =
         core::distance_to(state_->space, query_.point, node.code(), header.code, header.traits);
     // L1 distances and the squares of link codes do not compare: links are weighed by squares.
@@ -419,8 +419,8 @@ class Inserter {
       core::score_link_group(shape.link_code, query_.link_query, group.words(shape), sums);
       const double b = static_cast<double>(header.b_scale) * group.b[column];
       double length = core::link_length_squared(shape.link_code, b);
-      double to_new = own.squared + static_cast<double>(header.a_scale) * group.a[column] -
-                      b * sums[column];
+      double to_new =
+          own.squared + static_cast<double>(header.a_scale) * group.a[column] - b * sums[column];
       if (shape.has_added) {
         const double added = unit_added * std::sqrt(static_cast<double>(group.added()[column]) /
                                                     format::kLargestAdded);
@@ -488,7 +488,8 @@ void settle_by_row(Relation index, GraphState** state, const RowVector& row) {
     if (meta->is_settled != 0) return false;
     // Later rows may be longer: more room than a build gives, which has seen them.
     constexpr double kRoom = 2;
-    meta->unit = meta->metric == core::Metric::kCosine ? 1 : std::exp2(std::round(std::log2(length)));
+    meta->unit =
+        meta->metric == core::Metric::kCosine ? 1 : std::exp2(std::round(std::log2(length)));
     meta->longest = kRoom * length;
     meta->query_norm = length;
     meta->is_settled = 1;
@@ -534,8 +535,8 @@ bool insert(Relation index, Datum* values, bool* is_null, ItemPointer heap_tid, 
     MemoryContextSwitchTo(before);
   }
   const MemoryContext before = MemoryContextSwitchTo(cache->row_context);
-  const RowVector row = read_row_vector(cache->state->meta.metric, cache->state->meta.dim,
-                                        values[0], is_null[0]);
+  const RowVector row =
+      read_row_vector(cache->state->meta.metric, cache->state->meta.dim, values[0], is_null[0]);
   GraphState* state = cache->state;
   insert_row(index, &state, row, heap_tid);
   if (state != cache->state) {

@@ -17,9 +17,8 @@ LinkPoint LinkCoder::decode(const std::int8_t* z, float scale, float norm, float
   const core::GraphSpace& space = state_->space;
   core::decode_scalar({z, space.dim}, scale, y);
   if (!space.is_rotated()) core::rotate({y, space.dim}, space.seed);
-  const double added = space.metric == core::Metric::kInnerProduct
-                           ? std::sqrt(core::added_square(space, norm))
-                           : 0;
+  const double added =
+      space.metric == core::Metric::kInnerProduct ? std::sqrt(core::added_square(space, norm)) : 0;
   return {y, added};
 }
 
@@ -28,16 +27,13 @@ CodedLink LinkCoder::encode(const LinkPoint& v, const LinkPoint& u) {
 #pragma omp simd
   for (std::size_t i = 0; i < dim; ++i) difference_[i] = u.y[i] - v.y[i];
   CodedLink link{};
-  link.factors =
-      core::encode_link(state_->shape.link_code, {difference_, dim}, {v.y, dim}, words_);
+  link.factors = core::encode_link(state_->shape.link_code, {difference_, dim}, {v.y, dim}, words_);
   link.added_square = u.added * u.added;
   link.words = words_;
   return link;
 }
 
-CodedLink LinkCoder::encode_entry(const LinkPoint& u) {
-  return encode({origin_, 0}, u);
-}
+CodedLink LinkCoder::encode_entry(const LinkPoint& u) { return encode({origin_, 0}, u); }
 
 void store_link_factors(const format::GraphShape& shape, const GraphState& state,
                         format::LinkGroup& group, std::size_t column, core::NodeId id,

@@ -11,15 +11,15 @@ namespace nearest::pg::graph {
 
 /// A point as links see it: decoded from its own code, rotated.
 struct LinkPoint {
-  const float* y;   ///< (dim)
-  double added;     ///< the coordinate that inner product adds
+  const float* y;  ///< (dim)
+  double added;    ///< the coordinate that inner product adds
 };
 
 /// A coded link that is not on a page yet.
 struct CodedLink {
   core::LinkFactors factors;  ///< A holds what |r|² and v give; the added coordinate is apart
   double added_square;
-  std::uint64_t* words;       ///< (code_words, kLinkGroup), a column of its own group: column 0
+  std::uint64_t* words;  ///< (code_words, kLinkGroup), a column of its own group: column 0
 };
 
 /// Makes link codes; work space for one at a time.

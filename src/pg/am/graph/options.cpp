@@ -17,7 +17,8 @@ void define_options() {
   option_kind = add_reloption_kind();
   add_int_reloption(option_kind, "m", "Links of a node are at most twice this many",
                     core::kDefaultM, core::kMinM, core::kMaxM, AccessExclusiveLock);
-  add_int_reloption(option_kind, "ef_construction", "Candidates among which a node's links are chosen",
+  add_int_reloption(option_kind, "ef_construction",
+                    "Candidates among which a node's links are chosen",
                     core::kDefaultEfConstruction, core::kMinEfConstruction,
                     core::kMaxEfConstruction, AccessExclusiveLock);
 }
@@ -27,9 +28,8 @@ bytea* parse_options(Datum reloptions, bool validate) {
       {"m", RELOPT_TYPE_INT, offsetof(GraphOptions, m)},
       {"ef_construction", RELOPT_TYPE_INT, offsetof(GraphOptions, ef_construction)},
   };
-  return static_cast<bytea*>(build_reloptions(reloptions, validate, option_kind,
-                                              sizeof(GraphOptions), kElements,
-                                              lengthof(kElements)));
+  return static_cast<bytea*>(build_reloptions(
+      reloptions, validate, option_kind, sizeof(GraphOptions), kElements, lengthof(kElements)));
 }
 
 GraphOptions options_of(Relation index) {
@@ -38,9 +38,10 @@ GraphOptions options_of(Relation index) {
     options = *reinterpret_cast<const GraphOptions*>(index->rd_options);
   }
   if (options.ef_construction < 2 * options.m) {
-    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                    errmsg("ef_construction must be greater than or equal to 2 * m"),
-                    errdetail("m is %d and ef_construction %d.", options.m, options.ef_construction)));
+    ereport(ERROR,
+            (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+             errmsg("ef_construction must be greater than or equal to 2 * m"),
+             errdetail("m is %d and ef_construction %d.", options.m, options.ef_construction)));
   }
   return options;
 }

@@ -8,14 +8,14 @@ PreparedQuery prepare_query(const GraphState& state, core::VectorView<float> q, 
   PreparedQuery prepared{};
   auto* const y = static_cast<float*>(palloc(q.size() * sizeof(float)));
   auto* const z = static_cast<std::int16_t*>(palloc(q.size() * sizeof(std::int16_t)));
-  auto* const planes = static_cast<std::uint64_t*>(
-      palloc(core::link_query_words(code) * sizeof(std::uint64_t)));
+  auto* const planes =
+      static_cast<std::uint64_t*>(palloc(core::link_query_words(code) * sizeof(std::uint64_t)));
   core::GraphSpace placed_in = space;
   if (for_insert && space.metric == core::Metric::kInnerProduct) {
     // A row keeps its length; its added coordinate takes part in distances.
     placed_in.query_norm = core::norm_of(q);
-    prepared.added = std::sqrt(core::added_square(
-        space, core::round_up(placed_in.query_norm / space.unit)));
+    prepared.added =
+        std::sqrt(core::added_square(space, core::round_up(placed_in.query_norm / space.unit)));
   }
   prepared.point = core::place_query(placed_in, q, y, z);
   const float* link_point = y;

@@ -22,9 +22,9 @@ namespace nearest::pg::graph {
 
 /// What a search touched.
 struct SearchCounts {
-  std::int64_t pages = 0;        ///< pins of index pages
-  std::int64_t nodes = 0;        ///< visited
-  std::int64_t link_codes = 0;   ///< scored
+  std::int64_t pages = 0;       ///< pins of index pages
+  std::int64_t nodes = 0;       ///< visited
+  std::int64_t link_codes = 0;  ///< scored
 };
 
 /// A query prepared for an index: borrowed by views.
@@ -52,8 +52,8 @@ inline const char* node_fault(const format::ConstNodeView& node) {
   if (header.n_links > node.shape->max_links) return "A node has too many links.";
   if (header.n_tids > node.shape->inline_tids) return "A node has too many rows.";
   // NaN fails all of these.
-  const bool has_sizes = header.code.scale >= 0 && header.code.error >= 0 &&
-                         header.a_scale >= 0 && header.b_scale >= 0 && header.traits.norm >= 0 &&
+  const bool has_sizes = header.code.scale >= 0 && header.code.error >= 0 && header.a_scale >= 0 &&
+                         header.b_scale >= 0 && header.traits.norm >= 0 &&
                          header.code.scale < 1e30F && header.a_scale < 1e30F &&
                          header.b_scale < 1e30F;
   if (!has_sizes) return "A node has sizes that cannot be.";
@@ -68,8 +68,8 @@ class PageGraph {
   PageGraph(Relation index, const GraphState* state, const PreparedQuery* query, Sink* sink,
             SearchCounts* counts, ContextArena arena)
       : index_(index), state_(state), query_(query), sink_(sink), counts_(counts), arena_(arena) {
-    links_.reserve(arena, core::kMaxVisitsPerPage *
-                              (std::size_t{state->shape.max_links} + core::kLinkGroup));
+    links_.reserve(
+        arena, core::kMaxVisitsPerPage * (std::size_t{state->shape.max_links} + core::kLinkGroup));
     n_blocks_ = RelationGetNumberOfBlocks(index);
   }
 
@@ -124,14 +124,15 @@ class PageGraph {
         // Entries are links of the center, whose distance to the query is the query's length.
         const double from_center = query_->point.code.square;
         for (std::size_t i = 0; i * core::kLinkGroup < header->n_entries; ++i) {
-          score_group(format::entry_group(content, shape, i),
-                      std::min<std::size_t>(core::kLinkGroup,
-                                            header->n_entries - i * core::kLinkGroup),
-                      header->a_scale, header->b_scale, from_center, entries_);
+          score_group(
+              format::entry_group(content, shape, i),
+              std::min<std::size_t>(core::kLinkGroup, header->n_entries - i * core::kLinkGroup),
+              header->a_scale, header->b_scale, from_center, entries_);
         }
         block = trailer_of(page)->next;
       });
-      if (!is_sound) report_damaged(index_, block, "A page of the entry table has impossible sizes.");
+      if (!is_sound)
+        report_damaged(index_, block, "A page of the entry table has impossible sizes.");
       counts_->pages += 1;
     }
     return {entries_.begin(), entries_.size()};
@@ -142,13 +143,13 @@ class PageGraph {
   const char* visit_node(core::NodeId id, const format::ConstNodeView& node, std::size_t place) {
     if (const char* const fault = node_fault(node)) return fault;
     const format::NodeHeader& header = node.header();
-    const core::PointDistance distance = core::distance_to(
-        state_->space, query_->point, node.code(), header.code, header.traits);
+    const core::PointDistance distance =
+        core::distance_to(state_->space, query_->point, node.code(), header.code, header.traits);
     double steering = distance.steering;
     if (query_->added > 0) {
       // |added of x - added of the node|² in place of the node's square alone.
-      steering -= 2 * query_->added *
-                  std::sqrt(core::added_square(state_->space, header.traits.norm));
+      steering -=
+          2 * query_->added * std::sqrt(core::added_square(state_->space, header.traits.norm));
       steering += query_->added * query_->added;
     }
     const std::size_t begin = links_.size();
@@ -157,8 +158,8 @@ class PageGraph {
                   std::min<std::size_t>(core::kLinkGroup, header.n_links - i * core::kLinkGroup),
                   header.a_scale, header.b_scale, distance.squared, links_);
     }
-    visits_[place] = {id, static_cast<float>(steering),
-                      {links_.begin() + begin, links_.size() - begin}};
+    visits_[place] = {
+        id, static_cast<float>(steering), {links_.begin() + begin, links_.size() - begin}};
     sink_->visited(id, node, distance);
     return nullptr;
   }

@@ -33,9 +33,8 @@ inline RowVector read_row_vector(core::Metric metric, std::uint32_t dim, Datum v
   }
   // Vectors that are equal in SQL may differ in the signs of zeros: they then only have nodes of
   // their own.
-  const std::uint64_t hash =
-      hash_bytes_extended(reinterpret_cast<const unsigned char*>(x.data()),
-                          static_cast<int>(x.size_bytes()), 0);
+  const std::uint64_t hash = hash_bytes_extended(reinterpret_cast<const unsigned char*>(x.data()),
+                                                 static_cast<int>(x.size_bytes()), 0);
   return {RowPlace::kGraph, x, hash};
 }
 

@@ -55,8 +55,8 @@ struct FoundSink {
     if (header.n_tids == 0 && header.more_tids == format::kNoBlock) return;
     const std::size_t n = found.size(), first = tids.size();
     found.set_size(n + 1);
-    found[n] = {distance.bound, distance.value, id, static_cast<std::uint32_t>(first),
-                header.n_tids, header.more_tids};
+    found[n] = {distance.bound, distance.value,  id, static_cast<std::uint32_t>(first),
+                header.n_tids,  header.more_tids};
     tids.set_size(first + header.n_tids);
     std::copy(node.tids(), node.tids() + header.n_tids, tids.begin() + first);
   }
@@ -180,11 +180,9 @@ bool may_search_on(const ScanState* state) {
     case IterativeScan::kRelaxedOrder:
     case IterativeScan::kStrictOrder:
       return state->returned_rows < state->max_scan_tuples &&
-             static_cast<double>(state->search.bytes()) <=
-                 state->memory_limit;
+             static_cast<double>(state->search.bytes()) <= state->memory_limit;
     case IterativeScan::kComplete:
-      return static_cast<double>(state->search.bytes()) <=
-             state->memory_limit;
+      return static_cast<double>(state->search.bytes()) <= state->memory_limit;
   }
   return false;
 }
@@ -372,8 +370,8 @@ IndexScanDesc begin_scan(Relation index, int n_keys, int n_order_bys) {
   const IndexScanDesc scan = RelationGetIndexScan(index, n_keys, n_order_bys);
   auto* const state = static_cast<ScanState*>(palloc0(sizeof(ScanState)));
   state->scan_context = CurrentMemoryContext;
-  state->query_context = AllocSetContextCreate(CurrentMemoryContext, "hnsw scan",
-                                               ALLOCSET_DEFAULT_SIZES);
+  state->query_context =
+      AllocSetContextCreate(CurrentMemoryContext, "hnsw scan", ALLOCSET_DEFAULT_SIZES);
   scan->opaque = state;
   if (n_order_bys > 0) {
     scan->xs_orderbyvals = static_cast<Datum*>(palloc0(sizeof(Datum) * n_order_bys));

@@ -129,8 +129,8 @@ core::Metric metric_of(Relation index) {
   if (function == nearest_vector_negative_inner_product) {
     return has_norm ? core::Metric::kCosine : core::Metric::kInnerProduct;
   }
-  ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-                  errmsg("type not supported for hnsw index")));
+  ereport(ERROR,
+          (errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("type not supported for hnsw index")));
   pg_unreachable();
 }
 

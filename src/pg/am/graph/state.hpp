@@ -1,4 +1,5 @@
-/// What a backend knows of one graph index: the constant part of its metapage, its shape, its space.
+/// What a backend knows of one graph index: the constant part of its metapage, its shape, its
+/// space.
 #pragma once
 
 #include "pg/postgres.hpp"

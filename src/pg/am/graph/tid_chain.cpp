@@ -85,20 +85,19 @@ void add_to_tid_chain(Relation index, const format::GraphShape& shape, BlockNumb
     }
     const char* fault = nullptr;
     BlockNumber next = format::kNoBlock;
-    const bool changed =
-        with_exclusive_page(index, block, format::PageKind::kTids, [&](Page page) {
-          const auto* header = format::at<format::TidPageHeader>(content_of(page), 0);
-          fault = tid_page_fault(*header, shape, owner);
-          if (fault != nullptr) return false;
-          next = trailer_of(page)->next;
-          if (spare == format::kNoBlock && header->n_tids < shape.tids_per_page()) {
-            append_tid(page, tid);
-            return true;
-          }
-          if (next != format::kNoBlock || spare == format::kNoBlock) return false;
-          trailer_of(page)->next = spare;
-          return true;
-        });
+    const bool changed = with_exclusive_page(index, block, format::PageKind::kTids, [&](Page page) {
+      const auto* header = format::at<format::TidPageHeader>(content_of(page), 0);
+      fault = tid_page_fault(*header, shape, owner);
+      if (fault != nullptr) return false;
+      next = trailer_of(page)->next;
+      if (spare == format::kNoBlock && header->n_tids < shape.tids_per_page()) {
+        append_tid(page, tid);
+        return true;
+      }
+      if (next != format::kNoBlock || spare == format::kNoBlock) return false;
+      trailer_of(page)->next = spare;
+      return true;
+    });
     if (fault != nullptr) report_damaged(index, block, fault);
     if (changed) return;
     if (next != format::kNoBlock) {
