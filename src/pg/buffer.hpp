@@ -60,16 +60,22 @@ inline std::size_t used_bytes(Page page) {
   return header->pd_lower - format::kServerHeaderBytes;
 }
 
-/// Pins and share-locks a page of this kind, calls read(Page), and lets go.
-/// read must not raise, except through report_damaged.
+/// Share-locks a page of this kind that is pinned, calls read(Page), and lets go of lock and pin.
 template <class Read>
-void with_shared_page(Relation index, BlockNumber block, format::PageKind kind, Read&& read) {
-  const Buffer buffer = ReadBuffer(index, block);
+void with_shared_buffer(Relation index, Buffer buffer, BlockNumber block, format::PageKind kind,
+                        Read&& read) {
   LockBuffer(buffer, BUFFER_LOCK_SHARE);
   const Page page = BufferGetPage(buffer);
   if (!is_page_of_kind(page, kind)) report_damaged(index, block, "The page is not of its kind.");
   read(page);
   UnlockReleaseBuffer(buffer);
+}
+
+/// Pins and share-locks a page of this kind, calls read(Page), and lets go.
+/// read must not raise, except through report_damaged.
+template <class Read>
+void with_shared_page(Relation index, BlockNumber block, format::PageKind kind, Read&& read) {
+  with_shared_buffer(index, ReadBuffer(index, block), block, kind, read);
 }
 
 /// Changes a page as one WAL record: change(Page) works on a copy and returns whether to keep it.

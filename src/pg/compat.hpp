@@ -5,6 +5,7 @@
 
 extern "C" {
 #include "commands/vacuum.h"
+#include "pgstat.h"
 #include "storage/buf_internals.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
@@ -32,6 +33,29 @@ inline Buffer extend_relation(Relation relation, ForkNumber fork) {
   if (needs_lock) UnlockRelationForExtension(relation, ExclusiveLock);
   return buffer;
 #endif
+}
+
+/// What a relation's file is called.
+#if PG_VERSION_NUM >= 160000
+using RelationFile = RelFileLocator;
+inline RelationFile relation_file(Relation relation) { return relation->rd_locator; }
+inline bool is_same_file(const RelationFile& a, const RelationFile& b) {
+  return RelFileLocatorEquals(a, b);
+}
+#else
+using RelationFile = RelFileNode;
+inline RelationFile relation_file(Relation relation) { return relation->rd_node; }
+inline bool is_same_file(const RelationFile& a, const RelationFile& b) {
+  return RelFileNodeEquals(a, b);
+}
+#endif
+
+/// Pins a page of the main fork if it is still in this buffer.
+inline bool read_recent_buffer(Relation relation, BlockNumber block, Buffer recent) {
+  if (!ReadRecentBuffer(relation_file(relation), MAIN_FORKNUM, block, recent)) return false;
+  pgstat_count_buffer_read(relation);  // as ReadBuffer counts
+  pgstat_count_buffer_hit(relation);
+  return true;
 }
 
 inline void delay_vacuum() {

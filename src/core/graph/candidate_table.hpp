@@ -16,9 +16,11 @@ struct Candidate {
   NodeId id;
   float estimate;  ///< steering distance: a mean of estimates, or the code's own after the visit
   float weight;    ///< of the estimates so far: inverse variance, up to a factor; kVisited after
+  float beam_key;  ///< by which the beam holds it; kNotInBeam if it does not
 };
 
 inline constexpr float kVisited = std::numeric_limits<float>::infinity();
+inline constexpr float kNotInBeam = std::numeric_limits<float>::infinity();
 
 /// Candidates in the order of their discovery, with a hash of their ids.
 class CandidateTable {
@@ -59,7 +61,7 @@ class CandidateTable {
       while (slots_[slot] != 0) slot = (slot + 1) & mask_;
     }
     const auto index = static_cast<std::uint32_t>(candidates_.size());
-    candidates_.push_back(arena, {id, 0, 0});
+    candidates_.push_back(arena, {id, 0, 0, kNotInBeam});
     slots_[slot] = index + 1;
     return index;
   }

@@ -33,14 +33,24 @@ struct Visit {
   std::span<const LinkEstimate> links;
 };
 
+/// Nodes with ids in a row.
+struct NodeRange {
+  NodeId first;
+  std::uint32_t count;
+
+  bool contains(NodeId id) const { return id - first < count; }
+};
+
 /// Where the nodes are.
-///   page_of(id)     nodes of one page are visited together
+///   page_of(id)     the nodes of id's page, which are visited together
 ///   visit(ids)      reads nodes of one page; what else they hold is the view's business
+///   prefetch(id)    a visit is likely to follow
 ///   entries()       estimates of the nodes where searches begin
 template <class V>
 concept GraphView = requires(V view, NodeId id, std::span<const NodeId> ids) {
-  { view.page_of(id) } -> std::convertible_to<std::uint32_t>;
+  { view.page_of(id) } -> std::convertible_to<NodeRange>;
   { view.visit(ids) } -> std::convertible_to<std::span<const Visit>>;
+  {view.prefetch(id)};
   { view.entries() } -> std::convertible_to<std::span<const LinkEstimate>>;
 };
 
@@ -54,8 +64,9 @@ class GraphSearch {
 
   /// Begins a search; memory of an earlier one is used again.
   void begin(View& view, A arena, std::size_t width, std::size_t links_per_node) {
-    table_.prepare(arena, width * links_per_node / 2 + 64);
+    table_.prepare(arena, width * links_per_node / 4 + 64);
     beam_.prepare(arena, width);
+    far_.clear();
     const std::span<const LinkEstimate> entries = view.entries();
     // The nearest few: more would only fill the table.
     LinkEstimate nearest[kEntryCount];
@@ -74,13 +85,22 @@ class GraphSearch {
   /// Visits until all of the beam is visited.
   void run(View& view, A arena) {
     for (std::size_t next = beam_.next_open(); next != Beam::kNone; next = beam_.next_open()) {
+      if (step_back(next)) continue;
       NodeId ids[kMaxVisitsPerPage];
       std::size_t n = 0;
       ids[n++] = beam_[next].id;
-      const std::uint32_t page = view.page_of(ids[0]);
-      // Other nodes of the beam that the same page holds cost no further page.
+      const NodeRange page = view.page_of(ids[0]);
+      // Other nodes of the beam that the same page holds cost no further page; the first one of
+      // another page is fetched meanwhile.
+      bool is_prefetched = false;
       for (std::size_t i = next + 1; i < beam_.size() && n < kMaxVisitsPerPage; ++i) {
-        if (!beam_[i].visited && view.page_of(beam_[i].id) == page) ids[n++] = beam_[i].id;
+        if (beam_[i].visited) continue;
+        if (page.contains(beam_[i].id)) {
+          ids[n++] = beam_[i].id;
+        } else if (!is_prefetched) {
+          view.prefetch(beam_[i].id);
+          is_prefetched = true;
+        }
       }
       for (const Visit& visit : view.visit({ids, n})) take(arena, visit);
     }
@@ -88,46 +108,87 @@ class GraphSearch {
 
   /// Widens the beam to the nearest `width` of all that was heard of. False if all is visited.
   bool widen(A arena, std::size_t width) {
-    Beam::Entry* all =
-        static_cast<Beam::Entry*>(arena.allocate(table_.size() * sizeof(Beam::Entry) + 1));
+    beam_.prepare(arena, 0);  // takes nothing: all that is far is only counted
+    for (const LinkEstimate& link : far_) hear(arena, link);
+    far_.clear();
+    struct Keyed {
+      float key;
+      Beam::Entry entry;
+    };
+    Keyed* const all = static_cast<Keyed*>(arena.allocate(table_.size() * sizeof(Keyed) + 1));
     bool any_open = false;
     for (std::uint32_t i = 0; i < table_.size(); ++i) {
       const Candidate& candidate = table_[i];
-      all[i] = {candidate.estimate, candidate.id, i, candidate.weight == kVisited};
-      any_open |= !all[i].visited;
+      all[i] = {candidate.estimate, {candidate.id, i, candidate.weight == kVisited ? 1U : 0U}};
+      any_open |= all[i].entry.visited == 0;
     }
-    const std::size_t n = table_.size();
-    if (width < n) {
-      std::nth_element(all, all + width, all + n, [](const auto& a, const auto& b) {
-        return a.key < b.key || (a.key == b.key && a.id < b.id);
-      });
-    }
+    const auto is_before = [](const Keyed& a, const Keyed& b) {
+      return a.key < b.key || (a.key == b.key && a.entry.id < b.entry.id);
+    };
+    const std::size_t n = table_.size(), kept = std::min(width, n);
+    if (kept < n) std::nth_element(all, all + kept, all + n, is_before);
+    std::sort(all, all + kept, is_before);
     beam_.prepare(arena, width);
-    const std::size_t kept = std::min(width, n);
-    std::sort(all, all + kept, [](const auto& a, const auto& b) {
-      return a.key < b.key || (a.key == b.key && a.id < b.id);
-    });
-    for (std::size_t i = 0; i < kept; ++i) beam_.insert(all[i]);
+    for (std::uint32_t i = 0; i < n; ++i) table_[i].beam_key = kNotInBeam;
+    for (std::size_t i = 0; i < kept; ++i) {
+      enter(all[i].entry.index, all[i].key, all[i].entry.visited != 0);
+    }
     arena.release(all);
     return any_open;
   }
 
   std::size_t width() const { return beam_.width(); }
   std::size_t heard_of() const { return table_.size(); }
-  std::size_t bytes() const { return table_.bytes(); }
+  std::size_t bytes() const { return table_.bytes() + far_.capacity_bytes(); }
   bool is_visited(NodeId id) const { return table_.is_visited(id); }
 
  private:
+  /// Puts a candidate into the beam, if that accepts it.
+  void enter(std::uint32_t index, float key, bool visited) {
+    if (!beam_.accepts(key)) return;
+    Candidate& candidate = table_[index];
+    const std::uint32_t leaving = beam_.insert(key, {candidate.id, index, visited ? 1U : 0U});
+    if (leaving != Beam::kNoIndex) table_[leaving].beam_key = kNotInBeam;
+    candidate.beam_key = key;
+  }
+
+  void leave(Candidate& candidate) {
+    if (candidate.beam_key == kNotInBeam) return;
+    beam_.remove(candidate.beam_key, candidate.id);
+    candidate.beam_key = kNotInBeam;
+  }
+
+  /// Estimates that came since a candidate entered the beam count when its turn comes: if they say
+  /// that it is farther, others go first. True if it stepped back.
+  bool step_back(std::size_t place) {
+    const std::uint32_t index = beam_[place].index;
+    Candidate& candidate = table_[index];
+    if (!(candidate.estimate > candidate.beam_key)) return false;
+    leave(candidate);
+    enter(index, candidate.estimate, false);
+    return true;
+  }
+
   /// A visited node counts by its own code from now on.
   void take(A arena, const Visit& visit) {
     const std::uint32_t index = table_.find_or_add(arena, visit.id);
-    Candidate& candidate = table_[index];
-    if (candidate.weight == kVisited) return;
-    beam_.remove(candidate.estimate, candidate.id);
-    candidate.estimate = visit.steering;
-    candidate.weight = kVisited;
-    beam_.insert({visit.steering, visit.id, index, true});
-    for (const LinkEstimate& link : visit.links) hear(arena, link);
+    if (table_[index].weight == kVisited) return;
+    leave(table_[index]);
+    table_[index].estimate = visit.steering;
+    table_[index].weight = kVisited;
+    enter(index, visit.steering, true);
+    // What lies well behind the beam will hardly come in by a better estimate: it is put aside
+    // until the beam is widened, which spares the table most of what a search hears of.
+    const float far = !beam_.is_full() || beam_.width() == 0
+                          ? std::numeric_limits<float>::infinity()
+                          : kFar * beam_.worst();
+    for (const LinkEstimate& link : visit.links) {
+      if (link.estimate > far && far > 0) {
+        far_.push_back(arena, link);
+      } else {
+        hear(arena, link);
+      }
+    }
   }
 
   /// One more estimate of a node's distance.
@@ -135,21 +196,17 @@ class GraphSearch {
     const std::uint32_t index = table_.find_or_add(arena, link.id);
     Candidate& candidate = table_[index];
     if (candidate.weight == kVisited) return;
-    const float before = candidate.estimate;
-    const bool is_new = candidate.weight == 0;
     const float weight = candidate.weight + link.weight;
-    candidate.estimate =
-        is_new ? link.estimate : before + (link.estimate - before) * (link.weight / weight);
+    candidate.estimate += (link.estimate - candidate.estimate) * (link.weight / weight);
     candidate.weight = weight;
-    if (!is_new) {
-      if (candidate.estimate == before) return;
-      beam_.remove(before, link.id);
-    }
-    beam_.insert({candidate.estimate, link.id, index, false});
+    if (candidate.beam_key == kNotInBeam) enter(index, candidate.estimate, false);
   }
+
+  static constexpr float kFar = 1.5F;  ///< in squared distance
 
   CandidateTable table_;
   Beam beam_;
+  ArenaArray<LinkEstimate> far_;
 };
 
 }  // namespace nearest::core

@@ -83,9 +83,19 @@ inline double absolute_norm_of(VectorView<float> x) {
 inline double place_scaled(const GraphSpace& space, VectorView<float> x, double factor, double size,
                            float* y) {
   const double to_unit = 1 / space.unit;
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    const double centered = x[i] * factor - (space.center != nullptr ? space.center[i] : 0.0F);
-    y[i] = static_cast<float>(centered * to_unit);
+  const std::size_t n = x.size();
+  const float* const center = space.center;
+  if (center != nullptr) {
+#pragma omp simd
+    for (std::size_t i = 0; i < n; ++i) {
+      const double centered = static_cast<double>(x[i]) * factor - static_cast<double>(center[i]);
+      y[i] = static_cast<float>(centered * to_unit);
+    }
+  } else {
+#pragma omp simd
+    for (std::size_t i = 0; i < n; ++i) {
+      y[i] = static_cast<float>(static_cast<double>(x[i]) * factor * to_unit);
+    }
   }
   const double largest = (size + space.center_norm) * to_unit;
   double relative = 4 * kUnitRoundoff;

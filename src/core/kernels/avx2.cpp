@@ -26,6 +26,7 @@ struct Register {
         _mm256_loadu_si256(reinterpret_cast<const __m256i*>(kMaskWindow + kLanes - n));
     return {_mm256_maskload_ps(p, mask)};
   }
+  void store(float* p) const { _mm256_storeu_ps(p, lanes); }
   static Register load_codes(const std::int8_t* p) {
     const __m128i codes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
     return {_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(codes))};
@@ -41,6 +42,20 @@ struct Register {
   friend Register abs(Register a) { return {_mm256_andnot_ps(_mm256_set1_ps(-0.0F), a.lanes)}; }
   friend Register multiply_add(Register a, Register b, Register sum) {
     return {_mm256_fmadd_ps(a.lanes, b.lanes, sum.lanes)};
+  }
+  template <int h>
+  friend Register butterfly(Register a) {
+    const __m256 sums = _mm256_add_ps(a.lanes, swap<h>(a.lanes));
+    const __m256 differences = _mm256_sub_ps(swap<h>(a.lanes), a.lanes);
+    return {_mm256_blend_ps(sums, differences, h == 1 ? 0xAA : h == 2 ? 0xCC : 0xF0)};
+  }
+  template <int h>
+  static __m256 swap(__m256 a) {
+    if constexpr (h == 4) {
+      return _mm256_permute2f128_ps(a, a, 1);
+    } else {
+      return _mm256_permute_ps(a, h == 1 ? 0xB1 : 0x4E);
+    }
   }
   friend float sum(Register a) {
     const __m128 four =

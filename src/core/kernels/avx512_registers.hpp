@@ -27,6 +27,7 @@ struct Avx512Register {
   static Avx512Register load_first(const float* p, std::size_t n) {
     return {_mm512_maskz_loadu_ps(static_cast<__mmask16>((1U << n) - 1U), p)};
   }
+  void store(float* p) const { _mm512_storeu_ps(p, lanes); }
   static Avx512Register load_codes(const std::int8_t* p) {
     return convert(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
   }
@@ -46,6 +47,21 @@ struct Avx512Register {
   friend Avx512Register abs(Avx512Register a) { return {_mm512_abs_ps(a.lanes)}; }
   friend Avx512Register multiply_add(Avx512Register a, Avx512Register b, Avx512Register sum) {
     return {_mm512_fmadd_ps(a.lanes, b.lanes, sum.lanes)};
+  }
+  template <int h>
+  friend Avx512Register butterfly(Avx512Register a) {
+    __m512 other = a.lanes;
+    __mmask16 high = 0;
+    if constexpr (h == 1) {
+      other = _mm512_maskz_permute_ps(kAll16, a.lanes, 0xB1), high = 0xAAAA;
+    } else if constexpr (h == 2) {
+      other = _mm512_maskz_permute_ps(kAll16, a.lanes, 0x4E), high = 0xCCCC;
+    } else if constexpr (h == 4) {
+      other = _mm512_maskz_shuffle_f32x4(kAll16, a.lanes, a.lanes, 0xB1), high = 0xF0F0;
+    } else {
+      other = _mm512_maskz_shuffle_f32x4(kAll16, a.lanes, a.lanes, 0x4E), high = 0xFF00;
+    }
+    return {_mm512_mask_sub_ps(_mm512_add_ps(a.lanes, other), high, other, a.lanes)};
   }
   friend float sum(Avx512Register a) {
     // By halves: _mm512_reduce_add_ps is the same code, but its header trips the warning too.

@@ -30,6 +30,7 @@ struct Register {
     std::memcpy(&r.lanes, p, n * sizeof(float));
     return r;
   }
+  void store(float* p) const { std::memcpy(p, &lanes, sizeof lanes); }
   static Register load_codes(const std::int8_t* p) {
     Codes codes;
     std::memcpy(&codes, p, sizeof codes);
@@ -46,6 +47,16 @@ struct Register {
   friend Register abs(Register a) { return {(Lanes)((Bits)a.lanes & 0x7FFF'FFFFU)}; }
   friend Register multiply_add(Register a, Register b, Register sum) {
     return {sum.lanes + a.lanes * b.lanes};
+  }
+  template <int h>
+  friend Register butterfly(Register a) {
+    if constexpr (h == 1) {
+      return {Lanes{a.lanes[0] + a.lanes[1], a.lanes[0] - a.lanes[1], a.lanes[2] + a.lanes[3],
+                    a.lanes[2] - a.lanes[3]}};
+    } else {
+      return {Lanes{a.lanes[0] + a.lanes[2], a.lanes[1] + a.lanes[3], a.lanes[0] - a.lanes[2],
+                    a.lanes[1] - a.lanes[3]}};
+    }
   }
   friend float sum(Register a) { return (a.lanes[0] + a.lanes[1]) + (a.lanes[2] + a.lanes[3]); }
 };

@@ -24,6 +24,7 @@ struct Register {
     std::memcpy(window, p, n * sizeof(float));
     return load(window);
   }
+  void store(float* p) const { vst1q_f32(p, lanes); }
   static Register load_codes(const std::int8_t* p) {
     std::int8_t window[8] = {};  // no load takes fewer
     std::memcpy(window, p, kLanes);
@@ -43,6 +44,12 @@ struct Register {
   friend Register abs(Register a) { return {vabsq_f32(a.lanes)}; }
   friend Register multiply_add(Register a, Register b, Register sum) {
     return {vfmaq_f32(sum.lanes, a.lanes, b.lanes)};
+  }
+  template <int h>
+  friend Register butterfly(Register a) {
+    const float32x4_t other = h == 1 ? vrev64q_f32(a.lanes) : vextq_f32(a.lanes, a.lanes, 2);
+    constexpr float kSigns[2][4] = {{1, -1, 1, -1}, {1, 1, -1, -1}};
+    return {vfmaq_f32(other, a.lanes, vld1q_f32(kSigns[h - 1]))};
   }
   friend float sum(Register a) { return vaddvq_f32(a.lanes); }
 };

@@ -23,6 +23,7 @@
 
 #include "core/kernels/code_loops.hpp"
 #include "core/kernels/digit_loop.hpp"
+#include "core/kernels/rotation_loops.hpp"
 #include "core/kernels/table.hpp"
 
 namespace nearest::core {
@@ -218,6 +219,7 @@ constexpr KernelTable make_table(std::string_view name, const CodeKernels& codes
       .inner_product_i8 = codes.inner_product_i8,
       .inner_product_i8_i16 = codes.inner_product_i8_i16,
       .masked_sums_x8 = codes.masked_sums_x8,
+      .rotate_f32 = rotate_loop<R>,
       .shortest_digits_f32 = find_shortest_digits<R>,
   };
 }

@@ -62,6 +62,10 @@ struct KernelTable {
   void (*masked_sums_x8)(const std::uint64_t* codes, std::size_t words, const std::uint64_t* planes,
                          std::int32_t* sums);
 
+  /// The rotation of core/rotate/hadamard.hpp, in place. Additions come in the same order on all
+  /// sets, products may be fused.
+  void (*rotate_f32)(float* x, std::size_t dim, std::uint64_t seed);
+
   /// The decimal digits of n <= DigitsBlock::kSize finite numbers; signs are left to the caller.
   void (*shortest_digits_f32)(const float* values, std::size_t n, DigitsBlock& out);
 };

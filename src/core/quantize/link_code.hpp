@@ -20,6 +20,7 @@
 #include <span>
 
 #include "core/kernels/table.hpp"
+#include "core/quantize/scalar_code.hpp"
 
 namespace nearest::core {
 
@@ -51,10 +52,47 @@ constexpr double level_step(std::uint32_t bits) {
   return kSteps[bits];
 }
 
+/// Bit `bit` of each of 64 bytes, the first byte's lowest.
+inline std::uint64_t gather_bits(const std::uint8_t* bytes, int bit) {
+  std::uint64_t gathered = 0;
+  for (std::size_t i = 0; i < 8; ++i) {
+    std::uint64_t eight = 0;
+    for (std::size_t j = 0; j < 8; ++j) eight |= std::uint64_t{bytes[8 * i + j]} << (8 * j);
+    // One bit a byte; the product moves bit 8j to bit 56 + j.
+    eight = (eight >> bit & 0x0101'0101'0101'0101U) * 0x0102'0408'1020'4080U;
+    gathered |= (eight >> 56) << (8 * i);
+  }
+  return gathered;
+}
+
+/// encode_link for codes of one bit: the signs.
+inline LinkFactors encode_signs(const LinkCodeShape& shape, std::span<const float> r,
+                                std::span<const float> v, std::uint64_t* code) {
+  const std::size_t coded = shape.coded_dims(), dim = r.size();
+  float squared = 0, with_r = 0, with_v = 0;
+#pragma omp simd reduction(+ : squared)
+  for (std::size_t i = 0; i < dim; ++i) squared += r[i] * r[i];
+  for (std::size_t begin = 0; begin < coded; begin += 64) {
+    const std::size_t n = coded - begin < 64 ? coded - begin : 64;
+    std::uint8_t is_positive[64] = {};
+#pragma omp simd reduction(+ : with_r, with_v)
+    for (std::size_t i = 0; i < n; ++i) {
+      const float sign = r[begin + i] < 0 ? -1.0F : 1.0F;
+      with_r += sign * r[begin + i];
+      with_v += sign * v[begin + i];
+    }
+    for (std::size_t i = 0; i < n; ++i) is_positive[i] = r[begin + i] < 0 ? 0 : 1;
+    code[begin / 64 * kLinkGroup] = gather_bits(is_positive, 0);
+  }
+  const double b = with_r > 0 ? 2.0 * squared / with_r : 0;
+  return {static_cast<float>(squared + b * with_v), static_cast<float>(b)};
+}
+
 /// Codes one link. r, v: (dim), rotated; code: word w of plane p at code[(p·words + w)·kLinkGroup],
 /// that is one column of a group.
 inline LinkFactors encode_link(const LinkCodeShape& shape, std::span<const float> r,
                                std::span<const float> v, std::uint64_t* code) {
+  if (shape.bits == 1) return encode_signs(shape, r, v, code);
   const std::size_t coded = shape.coded_dims();
   double squared = 0, coded_squared = 0;
   for (std::size_t i = 0; i < r.size(); ++i) {
@@ -124,20 +162,31 @@ inline LinkQuery encode_link_query(const LinkCodeShape& shape, std::span<const f
   const std::size_t digit_words = std::size_t{shape.words} * kPlanesPerDigit;
   for (std::size_t w = 0; w < link_query_words(shape); ++w) planes[w] = 0;
   std::int64_t sum = 0;
-  for (std::size_t i = 0; i < coded; ++i) {
-    const int whole = static_cast<int>(std::nearbyint(q[i] * inverse));
-    sum += whole;
-    const auto store = [&](int digit, std::uint64_t* to) {
-      for (std::size_t p = 0; p < kPlanesPerDigit; ++p) {
-        to[i / 64 * kPlanesPerDigit + p] |= static_cast<std::uint64_t>(digit >> p & 1) << (i % 64);
+  for (std::size_t begin = 0; begin < coded; begin += 64) {
+    // Whole numbers first, a vector loop; then their bits, eight numbers at a time.
+    const std::size_t n = coded - begin < 64 ? coded - begin : 64;
+    std::int16_t whole[64] = {};
+    std::int32_t part = 0;
+#pragma omp simd reduction(+ : part)
+    for (std::size_t i = 0; i < n; ++i) {
+      const auto rounded = static_cast<std::int32_t>(round_small(q[begin + i] * inverse));
+      whole[i] = static_cast<std::int16_t>(rounded);
+      part += rounded;
+    }
+    sum += part;
+    std::uint8_t high[64], low[64];
+    for (std::size_t i = 0; i < 64; ++i) {
+      // The low digit in [-8, 8), the high one what is left.
+      const int rest = two_digits ? ((whole[i] + 8) & 15) - 8 : 0;
+      low[i] = static_cast<std::uint8_t>(rest);
+      high[i] = static_cast<std::uint8_t>(two_digits ? (whole[i] - rest) / 16 : whole[i]);
+    }
+    for (std::size_t p = 0; p < kPlanesPerDigit; ++p) {
+      planes[begin / 64 * kPlanesPerDigit + p] = gather_bits(high, static_cast<int>(p));
+      if (two_digits) {
+        planes[digit_words + begin / 64 * kPlanesPerDigit + p] =
+            gather_bits(low, static_cast<int>(p));
       }
-    };
-    if (two_digits) {
-      const int high = (whole + (whole >= 0 ? 8 : -7)) / 16;  // so that the low digit is in [-8, 8)
-      store(high, planes);
-      store(whole - 16 * high, planes + digit_words);
-    } else {
-      store(whole, planes);
     }
   }
   const double odd = (1 << shape.bits) - 1;

@@ -11,21 +11,24 @@
 #include <cstdint>
 #include <span>
 
-namespace nearest::core {
+#include "core/kernels/table.hpp"
 
-inline constexpr int kRotationRounds = 4;
+namespace nearest::core {
 
 /// Rotates x in place; the same seed and dimension always give the same rotation.
 /// Relative error of the result, in norm: below rotation_error(x.size()).
-void rotate(std::span<float> x, std::uint64_t seed) noexcept;
+inline void rotate(std::span<float> x, std::uint64_t seed) {
+  kernels().rotate_f32(x.data(), x.size(), seed);
+}
 
 /// Bound of |rotate(x) - exact| / |x|. Every stage of additions rounds each coordinate once, the
 /// signs are exact, and scaling rounds once or twice a round.
 constexpr double rotation_error(std::size_t dim) {
+  constexpr int kRounds = 4;
+  constexpr double kUnitRoundoff = 0x1p-24;
   int stages = 0;
   while ((std::size_t{2} << stages) <= dim) ++stages;
-  constexpr double kUnitRoundoff = 0x1p-24;
-  return 2 * kRotationRounds * (stages + 4) * kUnitRoundoff;
+  return 2 * kRounds * (stages + 4) * kUnitRoundoff;
 }
 
 }  // namespace nearest::core

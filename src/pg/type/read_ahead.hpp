@@ -37,6 +37,10 @@ class ReadAhead {
         reinterpret_cast<std::uintptr_t>(value) - reinterpret_cast<std::uintptr_t>(BufferBlocks);
     const bool is_in_pool = offset >= kCacheLine && offset < std::uintptr_t{BLCKSZ} * NBuffers;
     if (!is_in_pool) return;  // a copy; a local buffer
+    if (row_comes_by_index) [[unlikely]] {
+      row_comes_by_index = false;  // what lies near it says nothing of the next one
+      return;
+    }
     const auto buffer = static_cast<int>(offset / BLCKSZ);
     if (buffer != buffer_) {
       buffer_ = buffer;
@@ -52,6 +56,9 @@ class ReadAhead {
       fetch(row_offset - bytes, row_bytes);
     }
   }
+
+  /// Set by index scans for each row that they return.
+  static inline bool row_comes_by_index = false;
 
  private:
   static constexpr std::size_t kCacheLine = 64;

@@ -16,6 +16,7 @@ extern "C" {
 #include "core/graph/search.hpp"
 #include "pg/am/graph/state.hpp"
 #include "pg/buffer.hpp"
+#include "pg/buffer_hints.hpp"
 #include "pg/memory.hpp"
 
 namespace nearest::pg::graph {
@@ -71,9 +72,21 @@ class PageGraph {
     links_.reserve(
         arena, core::kMaxVisitsPerPage * (std::size_t{state->shape.max_links} + core::kLinkGroup));
     n_blocks_ = RelationGetNumberOfBlocks(index);
+    hints_ = BufferHints::of(index);
   }
 
-  std::uint32_t page_of(core::NodeId id) const { return state_->shape.block_of(id); }
+  core::NodeRange page_of(core::NodeId id) const {
+    const format::GraphShape& shape = state_->shape;
+    return {id - shape.slot_of(id), shape.nodes_per_page};
+  }
+
+  /// Asks for a node that is likely to be visited soon.
+  void prefetch(core::NodeId id) const {
+    const format::GraphShape& shape = state_->shape;
+    hints_->prefetch(shape.block_of(id),
+                     format::kServerHeaderBytes + shape.node_offset(shape.slot_of(id)),
+                     shape.node_bytes);
+  }
 
   std::span<const core::Visit> visit(std::span<const core::NodeId> ids) {
     CHECK_FOR_INTERRUPTS();
@@ -86,7 +99,8 @@ class PageGraph {
     sink_->make_room(ids.size());
     links_.clear();
     const char* fault = nullptr;
-    with_shared_page(index_, block, format::PageKind::kNodes, [&](Page page) {
+    const Buffer buffer = hints_->read(index_, block);
+    with_shared_buffer(index_, buffer, block, format::PageKind::kNodes, [&](Page page) {
       fault = node_page_fault(page, shape);
       if (fault != nullptr) return;
       const format::ConstPageBytes content = content_of(page);
@@ -115,7 +129,8 @@ class PageGraph {
       }
       entries_.reserve(arena_, entries_.size() + shape.entries_per_page() + core::kLinkGroup);
       bool is_sound = true;
-      with_shared_page(index_, block, format::PageKind::kEntries, [&](Page page) {
+      const Buffer buffer = hints_->read(index_, block);
+      with_shared_buffer(index_, buffer, block, format::PageKind::kEntries, [&](Page page) {
         const format::ConstPageBytes content = content_of(page);
         const auto* header = format::at<format::EntryPageHeader>(content, 0);
         is_sound = header->n_entries <= shape.entries_per_page() && header->a_scale >= 0 &&
@@ -172,12 +187,12 @@ class PageGraph {
     float sums[core::kLinkGroup], estimates[core::kLinkGroup], weights[core::kLinkGroup];
     core::score_link_group(shape.link_code, query_->link_query, group.words(shape), sums);
     const auto from_node = static_cast<float>(squared);
-    constexpr float kLeast = 1e-30F;  // so that weights stay finite
+    constexpr float kLeast = 1e-30F;  // so that weights stay finite and above zero
 #pragma omp simd
     for (std::size_t j = 0; j < core::kLinkGroup; ++j) {
       const float b = b_scale * static_cast<float>(group.b[j]);
       estimates[j] = from_node + a_scale * static_cast<float>(group.a[j]) - b * sums[j];
-      weights[j] = 1.0F / (b * b * from_node + kLeast);
+      weights[j] = 1.0F / (b * b * from_node + kLeast) + kLeast;
     }
     if (shape.has_added) add_added(group, estimates);
     const std::size_t begin = out.size();
@@ -205,6 +220,7 @@ class PageGraph {
   SearchCounts* counts_;
   ContextArena arena_;
   BlockNumber n_blocks_;
+  BufferHints* hints_;
   core::ArenaArray<core::LinkEstimate> links_, entries_;
   core::Visit visits_[core::kMaxVisitsPerPage];
 };

@@ -10,6 +10,7 @@ extern "C" {
 #include <algorithm>
 #include <limits>
 
+#include "pg/am/common/heap_ahead.hpp"
 #include "pg/am/graph/page_graph.hpp"
 #include "pg/am/graph/tid_chain.hpp"
 #include "pg/settings.hpp"
@@ -111,10 +112,32 @@ struct ScanState {
   double bound;
   bool bound_is_null;
   SearchCounts counts;
+  HeapAhead heap_ahead;
 };
 static_assert(std::is_trivially_destructible_v<ScanState>);
 
 ScanState* state_of(IndexScanDesc scan) { return static_cast<ScanState*>(scan->opaque); }
+
+/// Rows whose heap pages are asked for before they are returned.
+constexpr std::size_t kRowsAhead = 8;
+
+/// Asks for the heap page of a found node's first row.
+void fetch_ahead(ScanState* state, std::size_t found) {
+  if (found >= state->end_found) return;
+  const Found& node = state->sink.found[found];
+  if (node.n_tids > 0) {
+    state->heap_ahead.fetch_page(to_item_pointer(state->sink.tids[node.first_tid]));
+  }
+}
+
+/// Asks for the row itself, whose page was asked for before.
+void fetch_row_ahead(ScanState* state, std::size_t found) {
+  if (found >= state->end_found) return;
+  const Found& node = state->sink.found[found];
+  if (node.n_tids > 0) {
+    state->heap_ahead.fetch_row(to_item_pointer(state->sink.tids[node.first_tid]));
+  }
+}
 
 /// Sorts what was found since the last round and makes it the supply.
 void supply(ScanState* state, std::size_t begin) {
@@ -132,6 +155,7 @@ void supply(ScanState* state, std::size_t begin) {
   });
   state->next_found = begin;
   state->end_found = end;
+  for (std::size_t i = begin; i < std::min(end, begin + kRowsAhead); ++i) fetch_ahead(state, i);
 }
 
 /// Whether the found nodes settle the order of the first ef_search rows: one of them must be bound
@@ -272,6 +296,8 @@ bool next_node(IndexScanDesc scan) {
     const Found found = state->sink.found[state->next_found++];
     if (state->mode == IterativeScan::kStrictOrder && found.bound < state->last_bound) continue;
     state->last_bound = std::max(state->last_bound, found.bound);
+    fetch_ahead(state, state->next_found + kRowsAhead - 1);
+    fetch_row_ahead(state, state->next_found + 1);
     state->bound = found.bound;
     state->tids = state->sink.tids.begin() + found.first_tid;
     state->n_tids = found.n_tids;
@@ -421,8 +447,10 @@ bool next_row(IndexScanDesc scan, ScanDirection direction) {
     last_scan = LastScan{};
     last_scan.index = RelationGetRelid(scan->indexRelation);
     read_query(scan);
+    state->heap_ahead.begin(scan);
     MemoryContextSwitchTo(before);
   }
+  state->heap_ahead.learn(scan);
   if (state->next_tid == state->n_tids) {
     const MemoryContext before = MemoryContextSwitchTo(state->query_context);
     const bool found = find_more(scan);
@@ -434,6 +462,8 @@ bool next_row(IndexScanDesc scan, ScanDirection direction) {
   }
   scan->xs_heaptid = to_item_pointer(state->tids[state->next_tid++]);
   scan->xs_recheck = false;
+  state->heap_ahead.pin(scan);
+  ReadAhead::row_comes_by_index = true;
   if (scan->numberOfOrderBys > 0) {
     scan->xs_recheckorderby = true;
     scan->xs_orderbyvals[0] = Float8GetDatum(state->bound);

@@ -1,0 +1,56 @@
+#include "pg/buffer_hints.hpp"
+
+#include <algorithm>
+#include <bit>
+
+#include "pg/memory.hpp"
+
+namespace nearest::pg {
+namespace {
+
+/// Enough for a join of a few indexed tables; the one not used for longest gives way.
+constexpr std::size_t kRelations = 16;
+
+struct Slot {
+  RelationFile file;
+  std::uint32_t n_hints;
+  std::uint64_t last_use;
+  MemoryContext context;
+  BufferHints* hints;
+};
+
+Slot slots[kRelations];
+std::uint64_t uses;
+
+}  // namespace
+
+BufferHints* BufferHints::of(Relation relation) {
+  const RelationFile file = relation_file(relation);
+  const std::uint32_t wanted =
+      std::clamp(std::bit_ceil(RelationGetNumberOfBlocks(relation) + 1), kFewestHints, kMostHints);
+  Slot* oldest = &slots[0];
+  for (Slot& slot : slots) {
+    if (slot.hints != nullptr && slot.n_hints >= wanted && is_same_file(slot.file, file)) {
+      slot.last_use = ++uses;
+      return slot.hints;
+    }
+    if (slot.last_use < oldest->last_use) oldest = &slot;
+    if (slot.hints != nullptr && is_same_file(slot.file, file)) {
+      oldest = &slot;  // too small by now
+      break;
+    }
+  }
+  if (oldest->context == nullptr) {
+    oldest->context =
+        AllocSetContextCreate(TopMemoryContext, "nearest buffer hints", ALLOCSET_SMALL_SIZES);
+  }
+  oldest->hints = nullptr;  // before anything can fail
+  MemoryContextReset(oldest->context);
+  auto* const hints = allocate_in<BufferHints>(oldest->context);
+  hints->hints_ = allocate_in<Buffer>(oldest->context, wanted);
+  hints->mask_ = wanted - 1;
+  *oldest = Slot{file, wanted, ++uses, oldest->context, hints};
+  return hints;
+}
+
+}  // namespace nearest::pg
