@@ -25,7 +25,7 @@ using RowId = std::uint64_t;
 template <Arena A>
 class MemoryGraph {
  public:
-  /// A node's record; its code and its links follow.
+  /// What a record holds between a node's code, which begins it, and its links.
   struct Node {
     std::uint64_t hash;  ///< of the exact vector
     RowId row;
@@ -48,8 +48,9 @@ class MemoryGraph {
     max_links_ = links_of(m);
     link_capacity_ = max_links_ + static_cast<std::size_t>(m);
     ef_ = static_cast<std::size_t>(ef_construction);
-    code_bytes_ = (space.dim + 7) / 8 * 8;
-    node_bytes_ = sizeof(Node) + code_bytes_ + link_capacity_ * sizeof(Neighbor);
+    code_bytes_ = round_up_to_line(space.dim);
+    node_bytes_ = round_up_to_line(code_bytes_ + sizeof(Node) + link_capacity_ * sizeof(Neighbor));
+    unseen_.reserve(arena, link_capacity_ + 1);
     beam_.reserve(arena, ef_ + 1);
     found_.reserve(arena, ef_ + 1);
     passed_.reserve(arena, std::max(ef_, link_capacity_) + 1);
@@ -132,15 +133,20 @@ class MemoryGraph {
     bool visited;
   };
 
+  static constexpr std::size_t kCacheLine = 64;
+  static constexpr std::size_t round_up_to_line(std::size_t bytes) {
+    return (bytes + kCacheLine - 1) / kCacheLine * kCacheLine;
+  }
+
   Node* record(NodeId id) const {
     return reinterpret_cast<Node*>(segments_[id / kSegmentNodes] +
-                                   id % kSegmentNodes * node_bytes_);
+                                   id % kSegmentNodes * node_bytes_ + code_bytes_);
   }
-  static std::int8_t* code_of(const Node* node) {
-    return reinterpret_cast<std::int8_t*>(const_cast<Node*>(node) + 1);
+  std::int8_t* code_of(const Node* node) const {
+    return reinterpret_cast<std::int8_t*>(const_cast<Node*>(node)) - code_bytes_;
   }
   Neighbor* links_of_record(const Node* node) const {
-    return reinterpret_cast<Neighbor*>(code_of(node) + code_bytes_);
+    return reinterpret_cast<Neighbor*>(const_cast<Node*>(node) + 1);
   }
 
   Node* append() {
@@ -167,8 +173,6 @@ class MemoryGraph {
     beam_.clear();
     std::size_t first_open = 0;
     const auto consider = [&](NodeId other) {
-      if (seen_[other] == mark) return;
-      seen_[other] = mark;
       const Neighbor neighbor{distance(record(other), target), other};
       std::size_t size = beam_.size();
       if (size == ef_ && !(neighbor < beam_[size - 1].neighbor)) return;
@@ -187,7 +191,22 @@ class MemoryGraph {
       beam_[low] = {neighbor, false};
       first_open = std::min(first_open, low);
     };
-    for (std::size_t i = 0; i < n_entries_; ++i) consider(entries_[i]);
+    // All that is new first, so that their codes can be asked for while others are compared.
+    const auto consider_unseen = [&] {
+      for (std::size_t i = 0; i < unseen_.size(); ++i) {
+        if (i + kPrefetchAhead < unseen_.size()) prefetch(unseen_[i + kPrefetchAhead]);
+        consider(unseen_[i]);
+      }
+      unseen_.clear();
+    };
+    const auto notice = [&](NodeId other) {
+      if (seen_[other] == mark) return;
+      seen_[other] = mark;
+      if (unseen_.size() < kPrefetchAhead) prefetch(other);
+      unseen_.push_back(arena_, other);
+    };
+    for (std::size_t i = 0; i < n_entries_; ++i) notice(entries_[i]);
+    consider_unseen();
     while (first_open < beam_.size()) {
       if (beam_[first_open].visited) {
         ++first_open;
@@ -196,21 +215,19 @@ class MemoryGraph {
       beam_[first_open].visited = true;
       const Node* const visited = record(beam_[first_open].neighbor.id);
       const Neighbor* const links = links_of_record(visited);
-      const std::size_t n = visited->n_links;
-      for (std::size_t i = 0; i < n; ++i) {
-        if (i + kPrefetchAhead < n) prefetch(links[i + kPrefetchAhead].id);
-        consider(links[i].id);
-      }
+      for (std::size_t i = 0; i < visited->n_links; ++i) notice(links[i].id);
+      consider_unseen();
     }
     found_.clear();
     for (const BeamEntry& entry : beam_) found_.push_back(arena_, entry.neighbor);
     return found_.size();
   }
 
-  static constexpr std::size_t kPrefetchAhead = 3;
+  static constexpr std::size_t kPrefetchAhead = 4;
+  /// A node's code and what lies behind it.
   void prefetch(NodeId id) const {
-    const char* const bytes = reinterpret_cast<const char*>(record(id));
-    for (std::size_t i = 0; i < 4; ++i) __builtin_prefetch(bytes + 64 * i);
+    const auto* const bytes = reinterpret_cast<const char*>(code_of(record(id)));
+    for (std::size_t i = 0; i <= code_bytes_; i += kCacheLine) __builtin_prefetch(bytes + i);
   }
 
   void link(NodeId id, std::size_t found) {
@@ -264,6 +281,7 @@ class MemoryGraph {
   std::uint32_t mark_ = 0;
   ArenaArray<BeamEntry> beam_;
   ArenaArray<Neighbor> found_, passed_;
+  ArenaArray<NodeId> unseen_;
 
   NodeId entries_[kMaxEntries] = {};
   std::size_t n_entries_ = 0;
