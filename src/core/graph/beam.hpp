@@ -58,10 +58,10 @@ class Beam {
     }
   }
 
-  /// Takes a candidate out, if it is in.
+  /// Takes a candidate out, if it is in with this key.
   void remove(float key, std::uint32_t id) {
     const std::size_t place = place_of(key, id);
-    if (place >= entries_.size() || entries_[place].id != id) return;
+    if (place >= entries_.size() || entries_[place].id != id || entries_[place].key != key) return;
     Entry* const data = entries_.begin();
     std::memmove(static_cast<void*>(data + place), data + place + 1,
                  (entries_.size() - place - 1) * sizeof(Entry));

@@ -35,8 +35,9 @@ struct Visit {
 
 /// Where the nodes are.
 ///   page_of(id)     nodes of one page are visited together
-///   visit(ids)      reads nodes of one page; what else they hold is the view's business
+///   visit(ids)      reads nodes of one page, all of them; what else they hold is the view's business
 ///   entries()       estimates of the nodes where searches begin
+/// Estimates and weights may be anything, even NaN: bad ones only steer worse.
 template <class V>
 concept GraphView = requires(V view, NodeId id, std::span<const NodeId> ids) {
   { view.page_of(id) } -> std::convertible_to<std::uint32_t>;
@@ -124,22 +125,28 @@ class GraphSearch {
     Candidate& candidate = table_[index];
     if (candidate.weight == kVisited) return;
     beam_.remove(candidate.estimate, candidate.id);
-    candidate.estimate = visit.steering;
+    candidate.estimate = ordered(visit.steering);
     candidate.weight = kVisited;
-    beam_.insert({visit.steering, visit.id, index, true});
+    beam_.insert({candidate.estimate, visit.id, index, true});
     for (const LinkEstimate& link : visit.links) hear(arena, link);
   }
 
   /// One more estimate of a node's distance.
   void hear(A arena, const LinkEstimate& link) {
+    const std::size_t heard_before = table_.size();
     const std::uint32_t index = table_.find_or_add(arena, link.id);
     Candidate& candidate = table_[index];
     if (candidate.weight == kVisited) return;
     const float before = candidate.estimate;
-    const bool is_new = candidate.weight == 0;
-    const float weight = candidate.weight + link.weight;
-    candidate.estimate =
-        is_new ? link.estimate : before + (link.estimate - before) * (link.weight / weight);
+    const bool is_new = table_.size() > heard_before;
+    const float estimate = ordered(link.estimate);
+    const float more = link.weight > 0 ? std::min(link.weight, kMostWeight) : 0;  // NaN is 0 too
+    const float weight = std::min(candidate.weight + more, kMostWeight);
+    if (is_new) {
+      candidate.estimate = estimate;
+    } else if (more > 0) {
+      candidate.estimate = ordered(before + (estimate - before) * (more / weight));
+    }
     candidate.weight = weight;
     if (!is_new) {
       if (candidate.estimate == before) return;
@@ -147,6 +154,13 @@ class GraphSearch {
     }
     beam_.insert({candidate.estimate, link.id, index, false});
   }
+
+  /// The beam can only find again what has an order, and means must stay finite.
+  static float ordered(float estimate) {
+    constexpr float kFarthest = 1e37F;
+    return estimate < kFarthest ? std::max(estimate, -kFarthest) : kFarthest;  // NaN is far too
+  }
+  static constexpr float kMostWeight = 1e37F;  ///< below kVisited
 
   CandidateTable table_;
   Beam beam_;
