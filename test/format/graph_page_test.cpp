@@ -58,8 +58,8 @@ void expect_same(const GraphShape& a, const GraphShape& b) {
 }
 
 void expect_sound(const GraphShape& shape) {
-  const std::string what = "dim " + std::to_string(shape.link_code.dim) + ", links " +
-                           std::to_string(shape.max_links);
+  const std::string what =
+      "dim " + std::to_string(shape.link_code.dim) + ", links " + std::to_string(shape.max_links);
   ASSERT_LE(shape.node_offset(shape.nodes_per_page), shape.content) << what;
   ASSERT_EQ(shape.content, kBlock - 24 - 8);
   // Parts in order, none in another, words and headers aligned to eight bytes.
@@ -69,8 +69,7 @@ void expect_sound(const GraphShape& shape) {
   ASSERT_GE(shape.group_bytes,
             shape.words_offset + shape.link_code.code_words() * kLinkGroup * sizeof(std::uint64_t))
       << what;
-  ASSERT_GE(shape.node_bytes,
-            shape.groups_offset + (shape.max_links + 7) / 8 * shape.group_bytes)
+  ASSERT_GE(shape.node_bytes, shape.groups_offset + (shape.max_links + 7) / 8 * shape.group_bytes)
       << what;
   for (const std::size_t offset : {std::size_t{shape.code_offset}, std::size_t{shape.groups_offset},
                                    std::size_t{shape.group_bytes}, std::size_t{shape.words_offset},
@@ -116,8 +115,7 @@ TEST(GraphPage, has_room_for_the_dimensions_of_real_models) {
 }
 
 TEST(GraphPage, damaged_numbers_give_no_shape_or_a_sound_one) {
-  const GraphMeta good =
-      meta_of(choose_shape(100, 16, Metric::kL2, kBlock), 16, Metric::kL2);
+  const GraphMeta good = meta_of(choose_shape(100, 16, Metric::kL2, kBlock), 16, Metric::kL2);
   ASSERT_GT(shape_of(good, kBlock).nodes_per_page, 0U);
   const auto damaged = [&](auto GraphMeta::*field, std::uint64_t value) {
     GraphMeta meta = good;
@@ -142,9 +140,7 @@ TEST(GraphPage, damaged_numbers_give_no_shape_or_a_sound_one) {
   int sound = 0;
   for (int i = 0; i < 200'000; ++i) {
     GraphMeta meta = good;
-    const auto small_or_any = [&] {
-      return random() % 8 == 0 ? random() : random() % 300;
-    };
+    const auto small_or_any = [&] { return random() % 8 == 0 ? random() : random() % 300; };
     meta.dim = static_cast<std::uint32_t>(small_or_any());
     meta.metric = static_cast<Metric>(random());
     meta.m = static_cast<std::uint16_t>(small_or_any());

@@ -10,8 +10,8 @@ namespace nearest::core {
 
 /// Writes to `order` the nodes of a graph in page order: each page begins with a node that an
 /// earlier page links to, and is filled with the nearest nodes not placed yet that its nodes link
-/// to, as long as there are any. graph.links(id) gives neighbors with distances. `checkpoint` is called now and then.
-/// Takes time in proportion to the links.
+/// to, as long as there are any. graph.links(id) gives neighbors with distances. `checkpoint` is
+/// called now and then. Takes time in proportion to the links.
 template <class Graph, Arena A, class Checkpoint>
 void order_by_page(const Graph& graph, A arena, std::size_t nodes_per_page,
                    ArenaArray<NodeId>& order, Checkpoint&& checkpoint) {

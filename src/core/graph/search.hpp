@@ -35,8 +35,8 @@ struct Visit {
 
 /// Where the nodes are.
 ///   page_of(id)     nodes of one page are visited together
-///   visit(ids)      reads nodes of one page, all of them; what else they hold is the view's business
-///   entries()       estimates of the nodes where searches begin
+///   visit(ids)      reads nodes of one page, all of them; what else they hold is the view's
+///   business entries()       estimates of the nodes where searches begin
 /// Estimates and weights may be anything, even NaN: bad ones only steer worse.
 template <class V>
 concept GraphView = requires(V view, NodeId id, std::span<const NodeId> ids) {

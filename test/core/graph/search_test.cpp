@@ -233,8 +233,13 @@ TEST(GraphSearch, ends_whatever_estimates_and_weights_are_told) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
   constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
   constexpr float kMost = std::numeric_limits<float>::max();
-  const std::vector<std::vector<float>> odd = {
-      {}, {kNan}, {kInfinity}, {-kInfinity}, {kMost, -kMost}, {0}, {kNan, kInfinity, -kInfinity, 0}};
+  const std::vector<std::vector<float>> odd = {{},
+                                               {kNan},
+                                               {kInfinity},
+                                               {-kInfinity},
+                                               {kMost, -kMost},
+                                               {0},
+                                               {kNan, kInfinity, -kInfinity, 0}};
   for (const std::vector<float>& estimates : odd) {
     for (const std::vector<float>& weights : odd) {
       PlaneView view(300, 6, 4);

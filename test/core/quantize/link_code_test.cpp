@@ -129,7 +129,7 @@ TEST_F(LinkCodes, estimates_have_no_bias_and_follow_distances) {
     LinkCodeShape shape;
     double correlation;
   };
-  const Case cases[] = {{{384, 6, 1}, 0.9}, {{784, 13, 1}, 0.9}, {{784, 8, 1}, 0.85},
+  const Case cases[] = {{{384, 6, 1}, 0.9},  {{784, 13, 1}, 0.9}, {{784, 8, 1}, 0.85},
                         {{100, 2, 3}, 0.98}, {{24, 1, 8}, 0.999}, {{64, 1, 4}, 0.99},
                         {{384, 4, 2}, 0.9},  {{33, 1, 7}, 0.999}};
   for (const auto& [shape, correlation] : cases) {
@@ -159,8 +159,7 @@ TEST_F(LinkCodes, estimates_have_no_bias_and_follow_distances) {
     const double deviation = std::sqrt(squares / n);
     EXPECT_LT(std::fabs(errors / n), 4 * deviation / std::sqrt(n) + 0.003 * mean / n)
         << shape.dim << " dims, " << shape.bits << " bits";
-    const double found =
-        (sxy - sx * sy / n) / std::sqrt((sxx - sx * sx / n) * (syy - sy * sy / n));
+    const double found = (sxy - sx * sy / n) / std::sqrt((sxx - sx * sx / n) * (syy - sy * sy / n));
     EXPECT_GT(found, correlation) << shape.dim << " dims, " << shape.bits << " bits, "
                                   << shape.words << " words";
   }
@@ -239,8 +238,8 @@ TEST_F(LinkCodes, b_tells_the_length_of_a_link) {
         ratios += ratio / 20;
         EXPECT_NEAR(factors.a, length, 1e-5 * length);
       }
-      EXPECT_NEAR(ratios, 1, 0.06) << shape.dim << " dims, " << shape.bits << " bits, "
-                                   << shape.words << " words";
+      EXPECT_NEAR(ratios, 1, 0.06)
+          << shape.dim << " dims, " << shape.bits << " bits, " << shape.words << " words";
     }
   }
 }

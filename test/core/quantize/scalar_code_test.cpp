@@ -96,9 +96,8 @@ TEST_F(ScalarCodes, distances_to_codes_bound_distances_to_vectors) {
       const std::vector<float> x = random_vector(dim), q = random_vector(dim);
       const Coded coded = encode(x);
       const CodedQuery query = encode_16(q);
-      const double to_code =
-          std::sqrt(l2_squared_to(query.query, coded.z.data(), coded.code.scale, coded.code.square,
-                                  dim));
+      const double to_code = std::sqrt(
+          l2_squared_to(query.query, coded.z.data(), coded.code.scale, coded.code.square, dim));
       const double slack = (coded.code.error + query.query.error) * (1 + 1e-9) + 1e-7;
       EXPECT_NEAR(to_code, l2(doubles(x), doubles(q)), slack);
       const Coded by_l1 = encode(x, ErrorNorm::kAbsolute);
@@ -189,8 +188,7 @@ TEST_F(ScalarCodes, queries_keep_sums_of_products_within_32_bits) {
     EXPECT_LT(127 * sum, std::int64_t{1} << 31) << q.size() << " " << q[0];
     EXPECT_LE(most, 32767);
     EXPECT_GT(most, 250) << "no digits are given away, " << q.size() << " " << q[0];
-    EXPECT_NEAR(coded.query.error, l2(doubles(q), decoded(coded)),
-                1e-12 * (1 + coded.query.error));
+    EXPECT_NEAR(coded.query.error, l2(doubles(q), decoded(coded)), 1e-12 * (1 + coded.query.error));
   }
   EXPECT_EQ(encode_16(std::vector<float>(5)).query.error, 0);
 }
@@ -206,9 +204,8 @@ TEST_F(ScalarCodes, distances_and_products_of_codes_agree_with_double_precision)
                                      b.code.scale, b.code.square, dim),
                   squared, 1e-12 * squared);
       const double to_query = std::pow(l2(decoded(a), decoded(q)), 2);
-      EXPECT_NEAR(
-          l2_squared_to(q.query, a.z.data(), a.code.scale, a.code.square, dim), to_query,
-          1e-12 * to_query);
+      EXPECT_NEAR(l2_squared_to(q.query, a.z.data(), a.code.scale, a.code.square, dim), to_query,
+                  1e-12 * to_query);
       double product = 0;
       const std::vector<double> at_a = decoded(a), at_q = decoded(q);
       for (std::size_t i = 0; i < dim; ++i) product += at_a[i] * at_q[i];
