@@ -238,6 +238,22 @@ TEST_P(Space, bounds_are_never_above_the_operator_whatever_the_sizes) {
   EXPECT_GT(tally.promised, tally.compared / 8);
 }
 
+/// In one dimension codes lose next to nothing: what is left is the rounding of the place itself.
+TEST_P(Space, bounds_count_the_rounding_of_places) {
+  std::uniform_real_distribution<float> uniform(1, 2);
+  Tally tally;
+  for (int round = 0; round < 5000; ++round) {
+    Settled settled;
+    settle(settled, round % 2 == 0 ? Metric::kL1 : Metric::kL2, {{1}, {2}}, false);
+    settled.use_center({-0.1F * uniform(random_)});
+    const Vector x = {uniform(random_)};
+    Vector q = x;
+    for (int step = 0; step <= round % 8; ++step) q[0] = std::nextafter(q[0], 3.0F);
+    expect_bound_below_operator(settled.space, q, x, "round " + std::to_string(round), tally);
+    if (HasFatalFailure()) return;
+  }
+}
+
 TEST_P(Space, bounds_and_values_are_close_for_ordinary_rows) {
   for (const std::size_t dim : {16U, 100U, 384U, 784U}) {
     for (const double scale : {1e-6, 1.0, 1e6}) {
