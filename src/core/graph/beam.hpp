@@ -12,15 +12,20 @@ namespace nearest::core {
 /// place reads little, and without branches that would be guessed wrong half of the time.
 class Beam {
  public:
+  static constexpr std::uint32_t kNoIndex = 0x7FFF'FFFF;
+
   struct Entry {
     std::uint32_t id;          ///< of the node
     std::uint32_t index : 31;  ///< in the candidate table
     std::uint32_t visited : 1;
+
+    static Entry make(std::uint32_t id, std::uint32_t index, bool visited) {
+      return {id, index & kNoIndex, visited ? 1U : 0U};
+    }
   };
   static_assert(sizeof(Entry) == 8);
 
   static constexpr std::size_t kNone = ~std::size_t{0};
-  static constexpr std::uint32_t kNoIndex = 0x7FFF'FFFF;
 
   template <Arena A>
   void prepare(A arena, std::size_t width) {
@@ -70,7 +75,7 @@ class Beam {
     return leaving;
   }
 
-  /// Takes a candidate out, if it is in.
+  /// Takes a candidate out, if it is in with this key.
   void remove(float key, std::uint32_t id) {
     const std::size_t place = place_of(key, id);
     if (place == kNone) return;

@@ -10,8 +10,8 @@ namespace nearest::core {
 
 /// Writes to `order` the nodes of a graph in page order: each page begins with a node that an
 /// earlier page links to, and is filled with the nearest nodes not placed yet that its nodes link
-/// to. graph.links(id) gives neighbors with distances. `checkpoint` is called now and then.
-/// Takes time in proportion to the links.
+/// to, as long as there are any. graph.links(id) gives neighbors with distances. `checkpoint` is
+/// called now and then. Takes time in proportion to the links.
 template <class Graph, Arena A, class Checkpoint>
 void order_by_page(const Graph& graph, A arena, std::size_t nodes_per_page,
                    ArenaArray<NodeId>& order, Checkpoint&& checkpoint) {
@@ -39,9 +39,9 @@ void order_by_page(const Graph& graph, A arena, std::size_t nodes_per_page,
       while (state[next_unknown] == 2) ++next_unknown;
       first = next_unknown;
     }
-    const std::size_t begin = order.size();
+    const std::size_t begin = order.size() / nodes_per_page * nodes_per_page;  // of the page
     place(first);
-    while (order.size() < begin + nodes_per_page && order.size() < n) {
+    while (order.size() % nodes_per_page != 0 && order.size() < n) {
       NodeId nearest = kNoNode;
       float distance = 0;
       for (std::size_t i = begin; i < order.size(); ++i) {
@@ -54,7 +54,7 @@ void order_by_page(const Graph& graph, A arena, std::size_t nodes_per_page,
           break;  // links are sorted: the first one not placed is the nearest
         }
       }
-      if (nearest == kNoNode) break;  // nodes that nothing links to get pages of their own
+      if (nearest == kNoNode) break;  // the page is filled from elsewhere
       place(nearest);
     }
     for (std::size_t i = begin; i < order.size(); ++i) {

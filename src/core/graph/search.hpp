@@ -43,9 +43,10 @@ struct NodeRange {
 
 /// Where the nodes are.
 ///   page_of(id)     the nodes of id's page, which are visited together
-///   visit(ids)      reads nodes of one page; what else they hold is the view's business
-///   prefetch(id)    a visit is likely to follow
-///   entries()       estimates of the nodes where searches begin
+///   visit(ids)      reads nodes of one page, all of them; what else they hold is the view's
+///   business prefetch(id)    a visit is likely to follow entries()       estimates of the nodes
+///   where searches begin
+/// Estimates and weights may be anything, even NaN: bad ones only steer worse.
 template <class V>
 concept GraphView = requires(V view, NodeId id, std::span<const NodeId> ids) {
   { view.page_of(id) } -> std::convertible_to<NodeRange>;
@@ -119,7 +120,8 @@ class GraphSearch {
     bool any_open = false;
     for (std::uint32_t i = 0; i < table_.size(); ++i) {
       const Candidate& candidate = table_[i];
-      all[i] = {candidate.estimate, {candidate.id, i, candidate.weight == kVisited ? 1U : 0U}};
+      all[i] = {candidate.estimate,
+                Beam::Entry::make(candidate.id, i, candidate.weight == kVisited)};
       any_open |= all[i].entry.visited == 0;
     }
     const auto is_before = [](const Keyed& a, const Keyed& b) {
@@ -147,7 +149,8 @@ class GraphSearch {
   void enter(std::uint32_t index, float key, bool visited) {
     if (!beam_.accepts(key)) return;
     Candidate& candidate = table_[index];
-    const std::uint32_t leaving = beam_.insert(key, {candidate.id, index, visited ? 1U : 0U});
+    const std::uint32_t leaving =
+        beam_.insert(key, Beam::Entry::make(candidate.id, index, visited));
     if (leaving != Beam::kNoIndex) table_[leaving].beam_key = kNotInBeam;
     candidate.beam_key = key;
   }
@@ -174,9 +177,9 @@ class GraphSearch {
     const std::uint32_t index = table_.find_or_add(arena, visit.id);
     if (table_[index].weight == kVisited) return;
     leave(table_[index]);
-    table_[index].estimate = visit.steering;
+    table_[index].estimate = ordered(visit.steering);
     table_[index].weight = kVisited;
-    enter(index, visit.steering, true);
+    enter(index, table_[index].estimate, true);
     // What lies well behind the beam will hardly come in by a better estimate: it is put aside
     // until the beam is widened, which spares the table most of what a search hears of.
     const float far = !beam_.is_full() || beam_.width() == 0
@@ -196,13 +199,23 @@ class GraphSearch {
     const std::uint32_t index = table_.find_or_add(arena, link.id);
     Candidate& candidate = table_[index];
     if (candidate.weight == kVisited) return;
-    const float weight = candidate.weight + link.weight;
-    candidate.estimate += (link.estimate - candidate.estimate) * (link.weight / weight);
+    const float estimate = ordered(link.estimate);
+    const float more = link.weight > 0 ? std::min(link.weight, kMostWeight) : kLeastWeight;
+    const float weight = std::min(candidate.weight + more, kMostWeight);
+    candidate.estimate = ordered(candidate.estimate +
+                                 (estimate - candidate.estimate) * std::min(more / weight, 1.0F));
     candidate.weight = weight;
     if (candidate.beam_key == kNotInBeam) enter(index, candidate.estimate, false);
   }
 
   static constexpr float kFar = 1.5F;  ///< in squared distance
+  /// The beam can only find again what has an order, and means must stay finite.
+  static float ordered(float estimate) {
+    constexpr float kFarthest = 1e37F;
+    return estimate < kFarthest ? std::max(estimate, -kFarthest) : kFarthest;  // NaN is far too
+  }
+  static constexpr float kMostWeight = 1e37F;    ///< below kVisited
+  static constexpr float kLeastWeight = 1e-37F;  ///< above zero; NaN counts as this
 
   CandidateTable table_;
   Beam beam_;

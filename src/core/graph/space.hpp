@@ -17,6 +17,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 
 #include "core/element.hpp"
@@ -29,7 +30,8 @@ namespace nearest::core {
 enum class Metric : std::uint8_t { kL2 = 1, kInnerProduct = 2, kCosine = 3, kL1 = 4 };
 
 /// Vectors longer than this, or with elements that large, are kept without a code: sums over them
-/// could overflow. They are found like all others, by bounds that promise nothing.
+/// could overflow. They are found like all others, by bounds that promise nothing. The same holds
+/// for points, in units: the rows that settled the unit may be that much shorter than later ones.
 inline constexpr double kLongestCoded = 1e30;
 
 inline constexpr double kUnitRoundoff = 0x1p-24;  ///< of float32
@@ -39,6 +41,11 @@ inline constexpr double kUnitRoundoff = 0x1p-24;  ///< of float32
 constexpr double sum_error(std::size_t dim) {
   return (static_cast<double>(dim) / 16 + 16) * kUnitRoundoff;
 }
+
+/// What a place or a rotation loses of values below the smallest normal float, in norm: products
+/// are rounded to multiples of 2^-149, twice a round, and a transform that is scaled before makes
+/// that sqrt(dim) times as much.
+constexpr double least_error(std::size_t dim) { return static_cast<double>(dim) * 0x1p-146; }
 
 /// What is fixed when an index is built. Borrowed memory.
 struct GraphSpace {
@@ -79,11 +86,17 @@ inline double absolute_norm_of(VectorView<float> x) {
 }
 
 /// Places x times `factor`: y: (dim). Returns a bound of |y - exact| in the space's error norm.
-/// `size` is |factor·x| in that norm.
+/// `size` is |factor·x| in that norm. What lies too far out for float32 is placed at the center,
+/// and the bound is infinite.
 inline double place_scaled(const GraphSpace& space, VectorView<float> x, double factor, double size,
                            float* y) {
   const double to_unit = 1 / space.unit;
   const std::size_t n = x.size();
+  const double largest = (size + space.center_norm) * to_unit;
+  if (!(largest <= kLongestCoded)) {
+    for (std::size_t i = 0; i < n; ++i) y[i] = 0;
+    return std::numeric_limits<double>::infinity();
+  }
   const float* const center = space.center;
   if (center != nullptr) {
 #pragma omp simd
@@ -97,14 +110,12 @@ inline double place_scaled(const GraphSpace& space, VectorView<float> x, double 
       y[i] = static_cast<float>(static_cast<double>(x[i]) * factor * to_unit);
     }
   }
-  const double largest = (size + space.center_norm) * to_unit;
   double relative = 4 * kUnitRoundoff;
   if (space.is_rotated()) {
     rotate({y, x.size()}, space.seed);
     relative += rotation_error(x.size());
   }
-  // The last term: results below the smallest float are rounded to a multiple of it.
-  return largest * relative + static_cast<double>(x.size()) * 0x1p-149;
+  return largest * relative + least_error(x.size());
 }
 
 /// A stored vector's point and code.
@@ -118,15 +129,17 @@ struct PlacedPoint {
 /// x must not be the zero vector if the metric is cosine.
 inline PlacedPoint place_point(const GraphSpace& space, VectorView<float> x, float* y,
                                std::int8_t* z) {
+  constexpr double kNowhere = std::numeric_limits<double>::infinity();
   const double norm = norm_of(x);
-  if (!(norm <= kLongestCoded) && space.metric != Metric::kCosine) {
-    for (std::size_t i = 0; i < x.size(); ++i) y[i] = 0, z[i] = 0;
+  const bool is_cosine = space.metric == Metric::kCosine;
+  double size = is_cosine ? 1 : space.metric == Metric::kL1 ? absolute_norm_of(x) : norm;
+  if (!is_cosine && !(norm <= kLongestCoded)) size = kNowhere;
+  const double misplaced = place_scaled(space, x, is_cosine ? 1 / norm : 1, size, y);
+  if (misplaced == kNowhere) {
+    for (std::size_t i = 0; i < x.size(); ++i) z[i] = 0;
     return {
         {0, std::numeric_limits<float>::infinity(), 0}, {round_up(norm / space.unit), 0}, false};
   }
-  const bool is_cosine = space.metric == Metric::kCosine;
-  const double size = is_cosine ? 1 : space.metric == Metric::kL1 ? absolute_norm_of(x) : norm;
-  const double misplaced = place_scaled(space, x, is_cosine ? 1 / norm : 1, size, y);
   PlacedPoint point{encode_scalar({y, x.size()}, space.error_norm(), z), {0, 0}, true};
   point.code.error = round_up(static_cast<double>(point.code.error) + misplaced);
   if (space.metric == Metric::kInnerProduct) {
@@ -271,7 +284,10 @@ inline PointDistance distance_to(const GraphSpace& space, const QueryPoint& quer
       const double query_length = query.norm * query.factor / unit;
       const double code_length = std::sqrt(static_cast<double>(code.square)) * code.scale;
       const double lost = query_length * code.error + query.error * code_length +
-                          4 * kUnitRoundoff * (query_length + center) * (center + code_length);
+                          4 * kUnitRoundoff * (query_length + center) * (center + code_length) +
+                          // of P(c) and of the stored product
+                          (rotation_error(dim) * center + least_error(dim) / unit) * code_length +
+                          0x1p-149;
       const double operator_error = gamma * query.norm * traits.norm * unit;
       const double bound = -(product + lost) * unit * unit / query.factor - operator_error -
                            static_cast<double>(dim) * 0x1p-148;

@@ -2,7 +2,8 @@
 ///
 /// Beside what register_loops.hpp asks for, R offers
 ///   store(p)        kLanes floats to any address
-///   butterfly(a, h) for h = 1, 2, 4 .. kLanes / 2: lane i becomes a_i + a_(i+h) if i has not the bit
+///   butterfly(a, h) for h = 1, 2, 4 .. kLanes / 2: lane i becomes a_i + a_(i+h) if i has not the
+///   bit
 ///                   h, and a_(i-h) - a_i if it has
 /// Plain loops are vectorized by the compiler, each file for its own instruction set.
 #pragma once
@@ -102,7 +103,9 @@ void rotate_loop(float* x, std::size_t dim, std::uint64_t seed) {
   for (int round = 0; round < kRounds; ++round) {
     flip_signs<R>(x, dim, state);
     walsh_hadamard<R>(round % 2 == 0 ? x : x + (dim - window), window);
-    if (window != dim) turn_halves<R>(x, dim);
+    // Once, when both windows were mixed: a turn before would bring coordinates out of the window
+    // that comes next.
+    if (window != dim && round == 1) turn_halves<R>(x, dim);
   }
 }
 

@@ -17,6 +17,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 
 #include "core/kernels/table.hpp"
@@ -39,6 +40,10 @@ struct LinkCodeShape {
   /// Two digits of the query where codes of one bit are not the larger error anyway.
   constexpr std::size_t query_digits() const { return bits > 1 ? 2 : 1; }
 };
+
+/// Factors are cut to this: points that are so far apart have squares beyond float32, and cut
+/// factors only steer worse.
+inline constexpr double kLargestFactor = 1e30;
 
 /// The factors of one link.
 struct LinkFactors {
@@ -88,11 +93,20 @@ inline LinkFactors encode_signs(const LinkCodeShape& shape, std::span<const floa
   return {static_cast<float>(squared + b * with_v), static_cast<float>(b)};
 }
 
+/// Whether factors are what a page may hold.
+inline bool are_storable(const LinkFactors& factors) {
+  return std::fabs(factors.a) <= static_cast<float>(kLargestFactor) &&
+         factors.b <= static_cast<float>(kLargestFactor);
+}
+
 /// Codes one link. r, v: (dim), rotated; code: word w of plane p at code[(p·words + w)·kLinkGroup],
 /// that is one column of a group.
 inline LinkFactors encode_link(const LinkCodeShape& shape, std::span<const float> r,
                                std::span<const float> v, std::uint64_t* code) {
-  if (shape.bits == 1) return encode_signs(shape, r, v, code);
+  if (shape.bits == 1) {
+    const LinkFactors factors = encode_signs(shape, r, v, code);
+    if (are_storable(factors)) return factors;  // else in double, and cut
+  }
   const std::size_t coded = shape.coded_dims();
   double squared = 0, coded_squared = 0;
   for (std::size_t i = 0; i < r.size(); ++i) {
@@ -121,18 +135,19 @@ inline LinkFactors encode_link(const LinkCodeShape& shape, std::span<const float
       code[(std::size_t{p} * shape.words + i / 64) * kLinkGroup] |= bit << (i % 64);
     }
   }
-  const double b = with_r > 0 ? 2 * squared / with_r : 0;
-  return {static_cast<float>(squared + b * with_v), static_cast<float>(b)};
+  const double b = with_r > 0 ? std::fmin(2 * squared / with_r, kLargestFactor) : 0;
+  const double a = std::fmax(std::fmin(squared + b * with_v, kLargestFactor), -kLargestFactor);
+  return {static_cast<float>(a), static_cast<float>(b)};
 }
 
 /// |r|² as the factors remember it: after a rotation Σ s_i r_i is nearly a constant times |r|, so
 /// B alone says how long the link is (within a few percent at hundreds of coded dimensions).
 inline double link_length_squared(const LinkCodeShape& shape, double b) {
-  // 1 bit: Σ|r_i| ~ coded·sqrt(2/π)·|r|/sqrt(dim). More bits: s_i ~ 2 r_i / step.
+  // s_i·step/2 stands for r_i with the least mean square error D, so their mean product is 1 - D.
+  constexpr double kErrors[] = {0, 0.3634, 0.1188, 0.03744, 0.01154, 0.00349, 0.00104, 3e-4, 1e-4};
   const double dim = shape.dim, coded = static_cast<double>(shape.coded_dims());
-  const double sum_per_length = shape.bits == 1
-                                    ? coded * 0.7979 / std::sqrt(dim)
-                                    : 2 * coded / (level_step(shape.bits) * std::sqrt(dim));
+  const double sum_per_length =
+      2 * coded * (1 - kErrors[shape.bits]) / (level_step(shape.bits) * std::sqrt(dim));
   const double length = b * sum_per_length / 2;
   return length * length;
 }
@@ -157,8 +172,11 @@ inline LinkQuery encode_link_query(const LinkCodeShape& shape, std::span<const f
     largest = std::fabs(q[i]) > largest ? std::fabs(q[i]) : largest;
   const bool two_digits = shape.query_digits() == 2;
   const int limit = two_digits ? 16 * 7 + 7 : 7;
-  const float unit = largest > 0 ? largest / static_cast<float>(limit) : 1.0F;
-  const float inverse = 1.0F / unit;
+  // Too small for a unit of full precision, whose inverse would be infinite: a query of zeros.
+  const float exact_unit = largest / static_cast<float>(limit);
+  const bool has_unit = exact_unit >= std::numeric_limits<float>::min();
+  const float unit = has_unit ? exact_unit : 1.0F;
+  const float inverse = has_unit ? 1.0F / unit : 0.0F;
   const std::size_t digit_words = std::size_t{shape.words} * kPlanesPerDigit;
   for (std::size_t w = 0; w < link_query_words(shape); ++w) planes[w] = 0;
   std::int64_t sum = 0;

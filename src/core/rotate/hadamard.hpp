@@ -1,8 +1,8 @@
 /// A fixed random rotation that needs no stored matrix.
 ///
-/// Four rounds of: random signs, a fast Walsh-Hadamard transform of the first or the last 2^k
-/// coordinates in turn, and, if the dimension is not a power of two, a turn by 45 degrees between
-/// the two halves (Kac's walk), which mixes coordinates that the windows keep apart. After
+/// Four rounds of random signs and a fast Walsh-Hadamard transform of the first or the last 2^k
+/// coordinates in turn, and between the second and the third, if the dimension is not a power of
+/// two, a turn by 45 degrees between the two halves, which mixes what the windows keep apart. After
 /// it the coordinates of any vector look like independent Gaussians, which is what codes of one
 /// scale per vector need (Ailon and Chazelle 2009; Gao and Long 2024).
 #pragma once

@@ -47,7 +47,8 @@ class HeapAhead {
     if (hints_ != nullptr) hints_->prefetch(ItemPointerGetBlockNumberNoCheck(&tid), 0, 1);
   }
 
-  /// Asks for the row itself, which its page's line pointer tells; a wrong guess costs nothing else.
+  /// Asks for the row itself, which its page's line pointer tells; a wrong guess costs nothing
+  /// else.
   void fetch_row(const ItemPointerData& tid) const {
     if (hints_ == nullptr) return;
     const char* const page = hints_->peek(ItemPointerGetBlockNumberNoCheck(&tid));
