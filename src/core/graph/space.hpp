@@ -14,6 +14,7 @@
 /// first, which changes no order.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -31,6 +32,10 @@ enum class Metric : std::uint8_t { kL2 = 1, kInnerProduct = 2, kCosine = 3, kL1 
 /// Vectors longer than this, or with elements that large, are kept without a code: sums over them
 /// could overflow. They are found like all others, by bounds that promise nothing.
 inline constexpr double kLongestCoded = 1e30;
+
+/// Neither have vectors a code that are longer than this many units, as rows may be that come after
+/// the unit was chosen: squares of points, and of their differences, stay far inside float32.
+inline constexpr double kFarthestCoded = 1e12;
 
 inline constexpr double kUnitRoundoff = 0x1p-24;  ///< of float32
 
@@ -57,6 +62,11 @@ struct GraphSpace {
     return metric == Metric::kL1 ? ErrorNorm::kAbsolute : ErrorNorm::kEuclidean;
   }
 };
+
+/// The longest vector that has a code, for all metrics but cosine.
+inline double longest_coded(const GraphSpace& space) {
+  return std::min(kLongestCoded, kFarthestCoded * space.unit);
+}
 
 /// What is known of a stored vector besides its code. All in units of the space.
 struct PointTraits {
@@ -109,7 +119,7 @@ struct PlacedPoint {
 inline PlacedPoint place_point(const GraphSpace& space, VectorView<float> x, float* y,
                                std::int8_t* z) {
   const double norm = norm_of(x);
-  if (!(norm <= kLongestCoded) && space.metric != Metric::kCosine) {
+  if (!(norm <= longest_coded(space)) && space.metric != Metric::kCosine) {
     for (std::size_t i = 0; i < x.size(); ++i) y[i] = 0, z[i] = 0;
     return {
         {0, std::numeric_limits<float>::infinity(), 0}, {round_up(norm / space.unit), 0}, false};
@@ -181,8 +191,8 @@ inline QueryPoint place_query(const GraphSpace& space, VectorView<float> q, floa
     case Metric::kL2:
       break;
   }
-  if (!point.is_bounded && space.metric != Metric::kCosine &&
-      space.metric != Metric::kInnerProduct) {
+  if (space.metric != Metric::kCosine && !(point.norm * point.factor <= longest_coded(space))) {
+    point.is_bounded = false;
     point.factor = 0;  // its place would overflow: search from the center
     size = 0;
   }
