@@ -5,6 +5,7 @@ use warnings;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(usleep);
 
 my $node = PostgreSQL::Test::Cluster->new('crash');
 $node->init;
@@ -75,8 +76,15 @@ is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_class WHERE relname = 
 # a backend killed in a build takes the others with it; all restart
 ($session, $pid) = start_build('inserting tuples into pages');
 $node->safe_psql('postgres', q{UPDATE items SET id = id + 0 WHERE id <= 10; INSERT INTO items SELECT i, point(i, 8) FROM generate_series(501, 550) AS i});
+my $log = -s $node->logfile;
 kill 'KILL', $pid;
 eval { $session->finish; };
+# the server does not know of it at once: sessions may still begin, and be ended
+for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
+{
+  last if slurp_file($node->logfile, $log) =~ /reinitializing.*database system is ready to accept connections/s;
+  usleep(100_000);
+}
 $node->poll_query_until('postgres', 'SELECT 1', '1');
 is_gone($session, 'by a killed build');
 is(by_index('items'), "550|550|151525\n0", 'what was committed is found after recovery');
