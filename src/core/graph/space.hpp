@@ -14,6 +14,7 @@
 /// first, which changes no order.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -33,6 +34,10 @@ enum class Metric : std::uint8_t { kL2 = 1, kInnerProduct = 2, kCosine = 3, kL1 
 /// could overflow. They are found like all others, by bounds that promise nothing. The same holds
 /// for points, in units: the rows that settled the unit may be that much shorter than later ones.
 inline constexpr double kLongestCoded = 1e30;
+
+/// Neither have vectors a code that are longer than this many units, as rows may be that come after
+/// the unit was chosen: squares of points, and of their differences, stay far inside float32.
+inline constexpr double kFarthestCoded = 1e12;
 
 inline constexpr double kUnitRoundoff = 0x1p-24;  ///< of float32
 
@@ -64,6 +69,11 @@ struct GraphSpace {
     return metric == Metric::kL1 ? ErrorNorm::kAbsolute : ErrorNorm::kEuclidean;
   }
 };
+
+/// The longest vector that has a code, for all metrics but cosine.
+inline double longest_coded(const GraphSpace& space) {
+  return std::min(kLongestCoded, kFarthestCoded * space.unit);
+}
 
 /// What is known of a stored vector besides its code. All in units of the space.
 struct PointTraits {
@@ -133,7 +143,7 @@ inline PlacedPoint place_point(const GraphSpace& space, VectorView<float> x, flo
   const double norm = norm_of(x);
   const bool is_cosine = space.metric == Metric::kCosine;
   double size = is_cosine ? 1 : space.metric == Metric::kL1 ? absolute_norm_of(x) : norm;
-  if (!is_cosine && !(norm <= kLongestCoded)) size = kNowhere;
+  if (!is_cosine && !(norm <= longest_coded(space))) size = kNowhere;
   const double misplaced = place_scaled(space, x, is_cosine ? 1 / norm : 1, size, y);
   if (misplaced == kNowhere) {
     for (std::size_t i = 0; i < x.size(); ++i) z[i] = 0;
@@ -204,8 +214,8 @@ inline QueryPoint place_query(const GraphSpace& space, VectorView<float> q, floa
     case Metric::kL2:
       break;
   }
-  if (!point.is_bounded && space.metric != Metric::kCosine &&
-      space.metric != Metric::kInnerProduct) {
+  if (space.metric != Metric::kCosine && !(point.norm * point.factor <= longest_coded(space))) {
+    point.is_bounded = false;
     point.factor = 0;  // its place would overflow: search from the center
     size = 0;
   }

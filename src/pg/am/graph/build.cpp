@@ -155,6 +155,8 @@ void settle(BuildState* build) {
   meta.unit = unit_near(spread > 1e-6 * meta.center_norm ? spread : meta.center_norm);
   meta.longest = kLongestRoom * longest;
   meta.query_norm = sum_of_norms > 0 ? sum_of_norms / static_cast<double>(used) : 1;
+  // By rows, even if none of their nodes fits into memory: inserts must not settle it once more.
+  meta.is_settled = n > 0 ? 1 : 0;
   state->space = make_space(meta, center, rotated);
   build->graph.prepare(ContextArena{build->build_context}, state->space, build->options.m,
                        build->options.ef_construction);

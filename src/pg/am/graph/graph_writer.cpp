@@ -127,7 +127,6 @@ class Writer {
     meta.center_block = state_->space.center == nullptr ? format::kNoBlock : plan_.center;
     meta.entry_block = plan_.entries;
     meta.built_nodes = n_nodes();
-    meta.is_settled = n_nodes() > 0 ? 1 : 0;
     const BlockNumber null_pages = pages_for(side_rows.null_rows.size(), shape().tids_per_page());
     meta.null_rows = side_rows.null_rows.empty() ? format::kNoBlock : plan_.side_rows;
     meta.zero_rows = side_rows.zero_rows.empty() ? format::kNoBlock : plan_.side_rows + null_pages;
