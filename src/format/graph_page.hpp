@@ -199,8 +199,8 @@ inline const LinkGroup& entry_group(ConstPageBytes page, const GraphShape& shape
 inline std::int16_t pack_a(float a, float scale) {
   const float steps = scale > 0 ? a / scale : 0;
   return static_cast<std::int16_t>(steps > kLargestA    ? kLargestA
-                                   : steps < -kLargestA ? -kLargestA
-                                                        : steps);
+                                   : steps > -kLargestA ? steps
+                                                        : -kLargestA);  // NaN too
 }
 inline std::uint16_t pack_b(float b, float scale) {
   const float steps = scale > 0 ? b / scale : 0;

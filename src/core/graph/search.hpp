@@ -5,6 +5,9 @@
 /// are visited themselves. The search ends when all of the beam is visited. What fell out of the
 /// beam is kept, so that a wider beam can go on from there.
 ///
+/// Whatever a view says, NaN and infinities included, searches end: keys are kept finite and
+/// weights positive, so that a candidate is found in the beam by its key, and is there once.
+///
 /// May be left by a jump at every call of the view or the arena, and owns nothing.
 #pragma once
 
@@ -143,6 +146,16 @@ class GraphSearch {
   bool is_visited(NodeId id) const { return table_.is_visited(id); }
 
  private:
+  /// Far beyond all true estimates, and far enough from infinity for differences.
+  static constexpr float kFarthest = 1e35F;
+  static constexpr float kLeastWeight = 1e-37F;
+
+  /// NaN counts as far away.
+  static float to_key(float estimate) {
+    const float bounded = estimate < kFarthest ? estimate : kFarthest;
+    return bounded > -kFarthest ? bounded : -kFarthest;
+  }
+
   /// Puts a candidate into the beam, if that accepts it.
   void enter(std::uint32_t index, float key, bool visited) {
     if (!beam_.accepts(key)) return;
@@ -174,9 +187,9 @@ class GraphSearch {
     const std::uint32_t index = table_.find_or_add(arena, visit.id);
     if (table_[index].weight == kVisited) return;
     leave(table_[index]);
-    table_[index].estimate = visit.steering;
+    table_[index].estimate = to_key(visit.steering);
     table_[index].weight = kVisited;
-    enter(index, visit.steering, true);
+    enter(index, table_[index].estimate, true);
     // What lies well behind the beam will hardly come in by a better estimate: it is put aside
     // until the beam is widened, which spares the table most of what a search hears of.
     const float far = !beam_.is_full() || beam_.width() == 0
@@ -196,8 +209,9 @@ class GraphSearch {
     const std::uint32_t index = table_.find_or_add(arena, link.id);
     Candidate& candidate = table_[index];
     if (candidate.weight == kVisited) return;
-    const float weight = candidate.weight + link.weight;
-    candidate.estimate += (link.estimate - candidate.estimate) * (link.weight / weight);
+    const float link_weight = link.weight > kLeastWeight ? link.weight : kLeastWeight;
+    const float weight = candidate.weight + link_weight;
+    candidate.estimate += (to_key(link.estimate) - candidate.estimate) * (link_weight / weight);
     candidate.weight = weight;
     if (candidate.beam_key == kNotInBeam) enter(index, candidate.estimate, false);
   }

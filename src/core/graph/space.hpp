@@ -32,6 +32,10 @@ enum class Metric : std::uint8_t { kL2 = 1, kInnerProduct = 2, kCosine = 3, kL1 
 /// could overflow. They are found like all others, by bounds that promise nothing.
 inline constexpr double kLongestCoded = 1e30;
 
+/// Points at most this far from the origin, in units of the space, are coded, so that squares stay
+/// in float32. Float32 distances to what lies farther away do not tell the others apart anyway.
+inline constexpr double kFarthestCoded = 1e15;
+
 inline constexpr double kUnitRoundoff = 0x1p-24;  ///< of float32
 
 /// Bound of the relative error of a float32 sum of non-negative terms over dim elements, on every
@@ -119,7 +123,8 @@ struct PlacedPoint {
 inline PlacedPoint place_point(const GraphSpace& space, VectorView<float> x, float* y,
                                std::int8_t* z) {
   const double norm = norm_of(x);
-  if (!(norm <= kLongestCoded) && space.metric != Metric::kCosine) {
+  if (!(norm <= kLongestCoded && norm <= kFarthestCoded * space.unit) &&
+      space.metric != Metric::kCosine) {
     for (std::size_t i = 0; i < x.size(); ++i) y[i] = 0, z[i] = 0;
     return {
         {0, std::numeric_limits<float>::infinity(), 0}, {round_up(norm / space.unit), 0}, false};
@@ -191,8 +196,9 @@ inline QueryPoint place_query(const GraphSpace& space, VectorView<float> q, floa
     case Metric::kL2:
       break;
   }
-  if (!point.is_bounded && space.metric != Metric::kCosine &&
-      space.metric != Metric::kInnerProduct) {
+  const bool is_scaled = space.metric == Metric::kCosine || space.metric == Metric::kInnerProduct;
+  if (!(size <= kFarthestCoded * space.unit) || (!point.is_bounded && !is_scaled)) {
+    point.is_bounded = false;
     point.factor = 0;  // its place would overflow: search from the center
     size = 0;
   }
@@ -279,6 +285,9 @@ inline PointDistance distance_to(const GraphSpace& space, const QueryPoint& quer
       break;
     }
   }
+  // Results get sorted, which NaN would break.
+  if (std::isnan(result.value)) result.value = std::numeric_limits<double>::infinity();
+  if (std::isnan(result.bound)) result.bound = kLowest;
   return result;
 }
 

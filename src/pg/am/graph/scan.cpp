@@ -8,6 +8,7 @@ extern "C" {
 }
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "pg/am/common/heap_ahead.hpp"
@@ -168,6 +169,7 @@ bool settles_first_rows(ScanState* state) {
   double farthest_bound = -std::numeric_limits<double>::infinity();
   for (std::size_t i = 0; i < found.size(); ++i) {
     upper[i] = 2 * found[i].value - found[i].bound;  // bounds lie about as far above as below
+    if (std::isnan(upper[i])) upper[i] = std::numeric_limits<double>::infinity();
     farthest_bound = std::max(farthest_bound, found[i].bound);
   }
   std::nth_element(upper, upper + (state->ef_search - 1), upper + found.size());
