@@ -258,7 +258,7 @@ bool next_rest(IndexScanDesc scan) {
         const core::NodeId id = shape.node_id(state->rest_block, slot);
         if (state->query_kind == QueryKind::kVector && state->search.is_visited(id)) continue;
         const format::ConstNodeView node = format::node_at(content, shape, slot);
-        fault = node_fault(node);
+        fault = format::node_fault(node);
         if (fault != nullptr) break;
         core::PointDistance distance{};
         distance.bound = std::numeric_limits<double>::quiet_NaN();
@@ -269,9 +269,9 @@ bool next_rest(IndexScanDesc scan) {
         state->sink.visited(id, node, distance);
         state->counts.nodes += 1;
       }
-    } else if (PageIsNew(page) || trailer_of(page)->page_id != format::kGraphPageId) {
+    } else if (!is_own_page(page) && !PageIsNew(page)) {
       // A page that an extension left behind when the server stopped is empty; others are damage.
-      if (!PageIsNew(page)) fault = "The page is not one of this index.";
+      fault = "The page is not one of this index.";
     }
     UnlockReleaseBuffer(buffer);
     if (fault != nullptr) report_damaged(index, state->rest_block, fault);
@@ -462,7 +462,14 @@ bool next_row(IndexScanDesc scan, ScanDirection direction) {
     last_scan.link_codes = state->counts.link_codes;
     if (!found) return false;
   }
-  scan->xs_heaptid = to_item_pointer(state->tids[state->next_tid++]);
+  const format::Tid tid = state->tids[state->next_tid++];
+  if (!format::is_possible(tid)) {
+    ereport(ERROR, (errcode(ERRCODE_INDEX_CORRUPTED),
+                    errmsg("index \"%s\" is damaged", RelationGetRelationName(scan->indexRelation)),
+                    errdetail("A row is where no table has one."),
+                    errhint("REINDEX builds the index anew.")));
+  }
+  scan->xs_heaptid = to_item_pointer(tid);
   scan->xs_recheck = false;
   state->heap_ahead.pin(scan);
   ReadAhead::row_comes_by_index = true;
