@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "core/graph/params.hpp"
+
 #include "core/no_postgres.hpp"  // last, so that it sees what the others brought
 
 namespace nearest::format {
@@ -153,6 +155,11 @@ const char* meta_fault(const GraphMeta& meta, std::size_t block_bytes) noexcept 
                          meta.query_norm <= most_length && meta.center_norm >= 0 &&
                          meta.center_norm <= kMostUnits * meta.unit;
   if (!has_sizes) return "The metapage has sizes that cannot be.";
+  if (meta.m < core::kMinM || meta.m > core::kMaxM ||
+      meta.ef_construction < core::kMinEfConstruction ||
+      meta.ef_construction > core::kMaxEfConstruction) {
+    return "The metapage has options that cannot be.";
+  }
   if (meta.is_settled > 1 || (meta.is_settled == 0 && meta.built_nodes > 0)) {
     return "The metapage does not know whether its sizes are known.";
   }

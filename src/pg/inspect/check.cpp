@@ -103,6 +103,9 @@ class Checker {
     }
     walk_links();
     check_unused();
+    if (static_cast<std::uint64_t>(found_.nodes) < meta_.built_nodes) {
+      raise(graph::kMetaBlock, {"There are fewer nodes than the index was built with."});
+    }
     found_.unreachable_nodes = found_.nodes - n_reached_;
   }
 
