@@ -50,7 +50,8 @@ class BufferHints {
     if (buffer > 0) hints_[block & mask_] = buffer;
   }
 
-  /// Asks the CPU for the descriptor of a page and for `bytes` of it, if it is known where they are.
+  /// Asks the CPU for the descriptor of a page and for `bytes` of it, if it is known where they
+  /// are.
   void prefetch(BlockNumber block, std::size_t offset, std::size_t bytes) const {
     const Buffer hint = hints_[block & mask_];
     if (hint <= 0) return;

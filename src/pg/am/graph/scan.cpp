@@ -104,6 +104,7 @@ struct ScanState {
   core::GraphSearch<View, ContextArena> search;
   View* view;
   BlockNumber rest_block;
+  BlockNumber heap_blocks;  ///< of the table, as last seen
 
   // What is being returned: found nodes [next_found, end_found), rows of the current node.
   std::size_t next_found, end_found;
@@ -368,6 +369,22 @@ bool find_more(IndexScanDesc scan) {
   }
 }
 
+/// Raises if the table cannot have a row there: the server would extend the table for an invalid
+/// block, and complain of the table's files for others.
+void check_row_place(IndexScanDesc scan, const format::Tid& tid) {
+  ScanState* const state = state_of(scan);
+  const BlockNumber block = static_cast<BlockNumber>(tid.block_high) << 16 | tid.block_low;
+  if (format::is_possible(tid) && block < state->heap_blocks) return;
+  if (scan->heapRelation != nullptr) {
+    state->heap_blocks = RelationGetNumberOfBlocks(scan->heapRelation);
+  }
+  if (format::is_possible(tid) && block < state->heap_blocks) return;
+  ereport(ERROR, (errcode(ERRCODE_INDEX_CORRUPTED),
+                  errmsg("index \"%s\" is damaged", RelationGetRelationName(scan->indexRelation)),
+                  errdetail("A row is where its table has none."),
+                  errhint("REINDEX builds the index anew.")));
+}
+
 void read_query(IndexScanDesc scan) {
   ScanState* const state = state_of(scan);
   state->query_kind = QueryKind::kNull;
@@ -463,12 +480,7 @@ bool next_row(IndexScanDesc scan, ScanDirection direction) {
     if (!found) return false;
   }
   const format::Tid tid = state->tids[state->next_tid++];
-  if (!format::is_possible(tid)) {
-    ereport(ERROR, (errcode(ERRCODE_INDEX_CORRUPTED),
-                    errmsg("index \"%s\" is damaged", RelationGetRelationName(scan->indexRelation)),
-                    errdetail("A row is where no table has one."),
-                    errhint("REINDEX builds the index anew.")));
-  }
+  check_row_place(scan, tid);
   scan->xs_heaptid = to_item_pointer(tid);
   scan->xs_recheck = false;
   state->heap_ahead.pin(scan);
