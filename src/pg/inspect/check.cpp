@@ -82,7 +82,7 @@ class Checker {
 
   void run() {
     check_meta();
-    n_blocks_ = RelationGetNumberOfBlocks(index_);
+    n_blocks_ = std::max<BlockNumber>(RelationGetNumberOfBlocks(index_), 1);  // read one just now
     kinds_ = allocate_in<PageKind>(CurrentMemoryContext, n_blocks_);
     counts_ = allocate_in<std::uint16_t>(CurrentMemoryContext, n_blocks_);
     queue_ = allocate_in<BlockNumber>(CurrentMemoryContext, n_blocks_);
