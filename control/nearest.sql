@@ -4,3 +4,23 @@ CREATE FUNCTION nearest_kernels() RETURNS text
 	AS 'MODULE_PATHNAME', 'nearest_kernels' LANGUAGE C STABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION nearest_kernels()
 	IS 'instruction set that computes distances in this session: baseline, avx2, avx512, avx512vnni or neon';
+
+CREATE FUNCTION nearest_check(index regclass,
+	OUT blocks bigint, OUT center_blocks bigint, OUT entry_blocks bigint, OUT node_blocks bigint,
+	OUT row_blocks bigint, OUT unused_blocks bigint,
+	OUT nodes bigint, OUT emptied_nodes bigint, OUT unreachable_nodes bigint,
+	OUT rows bigint, OUT null_rows bigint, OUT zero_rows bigint,
+	OUT entries bigint, OUT links bigint, OUT links_per_node double precision,
+	OUT nodes_per_page integer, OUT link_code_bits integer,
+	OUT node_header_bytes integer, OUT node_code_bytes integer, OUT node_link_bytes integer)
+	AS 'MODULE_PATHNAME', 'nearest_check' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
+COMMENT ON FUNCTION nearest_check(regclass)
+	IS 'reads every page of an hnsw index: an error if one is damaged, otherwise what there is';
+REVOKE ALL ON FUNCTION nearest_check(regclass) FROM PUBLIC;
+
+CREATE FUNCTION nearest_last_scan(
+	OUT index regclass, OUT rounds bigint, OUT pages bigint, OUT nodes bigint, OUT link_codes bigint,
+	OUT rows bigint, OUT read_the_rest boolean)
+	AS 'MODULE_PATHNAME', 'nearest_last_scan' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
+COMMENT ON FUNCTION nearest_last_scan()
+	IS 'what the last hnsw index scan of this session did, or null before the first';

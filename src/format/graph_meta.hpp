@@ -11,6 +11,9 @@ namespace nearest::format {
 inline constexpr std::uint32_t kGraphMagic = 0x6E67'7261;  ///< "ngra"
 inline constexpr std::uint32_t kGraphVersion = 1;
 
+/// Any number: all indexes of this version share it.
+inline constexpr std::uint64_t kRotationSeed = 0x6E65'6172'6573'7400U;
+
 struct GraphMeta {
   std::uint32_t magic, version;
 

@@ -27,6 +27,8 @@
 ///     | CenterPageHeader 8 | float32 x n |
 #pragma once
 
+#include <algorithm>
+
 #include "core/graph/candidate_table.hpp"
 #include "core/quantize/link_code.hpp"
 #include "format/graph_meta.hpp"
@@ -198,9 +200,9 @@ inline const LinkGroup& entry_group(ConstPageBytes page, const GraphShape& shape
 /// A as stored, in steps of scale: what lies outside of the range is cut, which only steers worse.
 inline std::int16_t pack_a(float a, float scale) {
   const float steps = scale > 0 ? a / scale : 0;
-  return static_cast<std::int16_t>(steps > kLargestA    ? kLargestA
-                                   : steps < -kLargestA ? -kLargestA
-                                                        : steps);
+  if (!(steps == steps)) return 0;  // NaN
+  return static_cast<std::int16_t>(
+      std::clamp(steps, static_cast<float>(-kLargestA), static_cast<float>(kLargestA)));
 }
 inline std::uint16_t pack_b(float b, float scale) {
   const float steps = scale > 0 ? b / scale : 0;

@@ -25,15 +25,26 @@ inline format::PageBytes content_of(Page page) {
           format::content_bytes(BLCKSZ)};
 }
 
+/// Where a page of ours has it, whatever its header says.
 inline format::PageTrailer* trailer_of(Page page) {
-  return reinterpret_cast<format::PageTrailer*>(PageGetSpecialPointer(page));
+  return reinterpret_cast<format::PageTrailer*>(page + BLCKSZ - sizeof(format::PageTrailer));
+}
+
+/// True if the page is one of ours, as far as reading and changing it asks: the server copies and
+/// clears what its header names.
+inline bool is_own_page(Page page) {
+  constexpr std::size_t kSpecial = BLCKSZ - sizeof(format::PageTrailer);
+  const auto* header = reinterpret_cast<PageHeader>(page);
+  return header->pd_special == kSpecial && header->pd_upper == kSpecial &&
+         header->pd_lower >= format::kServerHeaderBytes && header->pd_lower <= kSpecial &&
+         trailer_of(page)->page_id == format::kGraphPageId &&
+         trailer_of(page)->kind >= format::PageKind::kMeta &&
+         trailer_of(page)->kind <= format::PageKind::kTids;
 }
 
 /// True if the page is one of ours and of this kind, so that its content can be looked at.
 inline bool is_page_of_kind(Page page, format::PageKind kind) {
-  const auto* header = reinterpret_cast<PageHeader>(page);
-  return header->pd_special == BLCKSZ - sizeof(format::PageTrailer) &&
-         trailer_of(page)->page_id == format::kGraphPageId && trailer_of(page)->kind == kind;
+  return is_own_page(page) && trailer_of(page)->kind == kind;
 }
 
 /// Makes an empty page of ours.
@@ -52,12 +63,9 @@ inline void set_used_bytes(Page page, std::size_t bytes) {
       static_cast<LocationIndex>(format::kServerHeaderBytes + bytes);
 }
 
-/// Content bytes in use, as the page says, or none if it says nonsense.
+/// Content bytes in use of a page of ours, as its header says.
 inline std::size_t used_bytes(Page page) {
-  const auto* header = reinterpret_cast<PageHeader>(page);
-  if (header->pd_lower < format::kServerHeaderBytes || header->pd_lower > header->pd_special)
-    return 0;
-  return header->pd_lower - format::kServerHeaderBytes;
+  return reinterpret_cast<PageHeader>(page)->pd_lower - format::kServerHeaderBytes;
 }
 
 /// Share-locks a page of this kind that is pinned, calls read(Page), and lets go of lock and pin.

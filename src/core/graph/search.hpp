@@ -5,6 +5,9 @@
 /// are visited themselves. The search ends when all of the beam is visited. What fell out of the
 /// beam is kept, so that a wider beam can go on from there.
 ///
+/// Whatever a view says, NaN and infinities included, searches end: keys are kept finite and
+/// weights positive, so that a candidate is found in the beam by its key, and is there once.
+///
 /// May be left by a jump at every call of the view or the arena, and owns nothing.
 #pragma once
 

@@ -305,6 +305,9 @@ inline PointDistance distance_to(const GraphSpace& space, const QueryPoint& quer
       break;
     }
   }
+  // Results get sorted, which NaN would break.
+  if (std::isnan(result.value)) result.value = std::numeric_limits<double>::infinity();
+  if (std::isnan(result.bound)) result.bound = kLowest;
   return result;
 }
 

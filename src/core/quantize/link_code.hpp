@@ -123,9 +123,9 @@ inline LinkFactors encode_link(const LinkCodeShape& shape, std::span<const float
   double with_r = 0, with_v = 0;
   for (std::size_t i = 0; i < coded; ++i) {
     const double place = std::floor(r[i] * inverse);
-    const int level = (place < -half      ? -half
-                       : place > half - 1 ? half - 1
-                                          : static_cast<int>(place)) +
+    const int level = (place > half - 1 ? half - 1
+                       : place > -half  ? static_cast<int>(place)
+                                        : -half) +  // NaN too
                       half;
     const int odd = 2 * level - (2 * half - 1);
     with_r += odd * static_cast<double>(r[i]);

@@ -22,8 +22,6 @@ extern "C" {
 namespace nearest::pg::graph {
 namespace {
 
-constexpr std::uint64_t kRotationSeed = 0x6E65'6172'6573'7400U;  // any number: all indexes share it
-
 /// Rows from which center and sizes are taken: the first ones, kept as they are until then.
 constexpr std::size_t kSampleRows = 10000;
 /// Of the memory for the build that the sample may take.
@@ -93,7 +91,7 @@ GraphState* describe(Relation index, const GraphOptions& options) {
   meta.code_words = static_cast<std::uint16_t>(shape.link_code.words);
   meta.nodes_per_page = static_cast<std::uint16_t>(shape.nodes_per_page);
   meta.inline_tids = static_cast<std::uint16_t>(shape.inline_tids);
-  meta.seed = kRotationSeed;
+  meta.seed = format::kRotationSeed;
   meta.unit = 1;
   meta.query_norm = 1;
   state->shape = shape;

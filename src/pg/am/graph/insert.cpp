@@ -150,7 +150,7 @@ class Inserter {
                 format::node_at(content_of(page), shape, shape.slot_of(id));
             fault = node_page_fault(page, shape);
             if (fault == nullptr) {
-              fault = node_fault(format::ConstNodeView{node.bytes, node.shape});
+              fault = format::node_fault(format::ConstNodeView{node.bytes, node.shape});
             }
             if (fault != nullptr) return false;
             format::NodeHeader& header = node.header();
@@ -302,17 +302,20 @@ class Inserter {
     const CodedLink link = coder_.encode_entry(link_point_);
     BlockNumber block = state_->meta.entry_block;
     BlockNumber spare = format::kNoBlock;
-    BlockNumber steps = 0;
+    format::ChainGuard guard;
+    bool is_again = false;  // the page that was the last one, once more
     while (true) {
       CHECK_FOR_INTERRUPTS();
-      const BlockNumber n_blocks = RelationGetNumberOfBlocks(index_);
-      if (block >= n_blocks || ++steps > n_blocks) {
+      if (block >= RelationGetNumberOfBlocks(index_) || (!is_again && guard.is_ring(block))) {
         report_damaged(index_, block, "The entry table is not a chain.");
       }
+      const char* fault = nullptr;
       BlockNumber next = format::kNoBlock;
       const bool changed =
           with_exclusive_page(index_, block, format::PageKind::kEntries, [&](Page page) {
-            auto* const header = format::at<format::EntryPageHeader>(content_of(page), 0);
+            const auto* header = format::at<format::EntryPageHeader>(content_of(page), 0);
+            fault = format::entry_page_fault(content_of(page), used_bytes(page), shape);
+            if (fault != nullptr) return false;
             next = trailer_of(page)->next;
             if (spare == format::kNoBlock && header->n_entries < shape.entries_per_page()) {
               append_entry(page, id, link);
@@ -322,7 +325,9 @@ class Inserter {
             trailer_of(page)->next = spare;
             return true;
           });
+      if (fault != nullptr) report_damaged(index_, block, fault);
       if (changed) return;
+      is_again = next == format::kNoBlock;
       if (next != format::kNoBlock) {
         block = next;
         continue;
@@ -375,7 +380,7 @@ class Inserter {
       fault = node_page_fault(page, shape);
       if (fault != nullptr) return false;
       const format::NodeView node = format::node_at(content_of(page), shape, shape.slot_of(met.id));
-      fault = node_fault(format::ConstNodeView{node.bytes, node.shape});
+      fault = format::node_fault(format::ConstNodeView{node.bytes, node.shape});
       if (fault != nullptr) return false;
       format::NodeHeader& header = node.header();
       std::size_t place = header.n_links;

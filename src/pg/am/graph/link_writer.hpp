@@ -57,7 +57,13 @@ void store_link(const format::GraphShape& shape, const GraphState& state, format
 
 /// The scales for links with these largest factors: with room for links that come later.
 inline constexpr float kScaleRoom = 1.5F;
-inline float scale_for_a(float largest) { return largest * kScaleRoom / format::kLargestA; }
-inline float scale_for_b(float largest) { return largest * kScaleRoom / format::kLargestB; }
+/// Readers refuse scales that are not well below infinity.
+inline constexpr float kLargestScale = 1e29F;
+inline float link_scale(float largest, float steps) {
+  const float scale = largest * kScaleRoom / steps;
+  return scale < kLargestScale ? scale : kLargestScale;
+}
+inline float scale_for_a(float largest) { return link_scale(largest, format::kLargestA); }
+inline float scale_for_b(float largest) { return link_scale(largest, format::kLargestB); }
 
 }  // namespace nearest::pg::graph

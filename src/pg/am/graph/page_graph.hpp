@@ -14,6 +14,8 @@ extern "C" {
 }
 
 #include "core/graph/search.hpp"
+#include "format/chain.hpp"
+#include "format/verify.hpp"
 #include "pg/am/graph/state.hpp"
 #include "pg/buffer.hpp"
 #include "pg/buffer_hints.hpp"
@@ -39,26 +41,9 @@ struct PreparedQuery {
 /// Prepares a query in the current memory context. q must not be the zero vector under cosine.
 PreparedQuery prepare_query(const GraphState& state, core::VectorView<float> q, bool for_insert);
 
-/// What is wrong with a node page's header, or null.
+/// What is wrong with a node page as a whole, or null.
 inline const char* node_page_fault(Page page, const format::GraphShape& shape) {
-  const format::ConstPageBytes content = content_of(page);
-  const auto* header = format::at<format::NodePageHeader>(content, 0);
-  if (header->n_nodes > shape.nodes_per_page) return "A page says that it has too many nodes.";
-  return nullptr;
-}
-
-/// What is wrong with a node, as far as reading it would be unsafe or senseless, or null.
-inline const char* node_fault(const format::ConstNodeView& node) {
-  const format::NodeHeader& header = node.header();
-  if (header.n_links > node.shape->max_links) return "A node has too many links.";
-  if (header.n_tids > node.shape->inline_tids) return "A node has too many rows.";
-  // NaN fails all of these.
-  const bool has_sizes = header.code.scale >= 0 && header.code.error >= 0 && header.a_scale >= 0 &&
-                         header.b_scale >= 0 && header.traits.norm >= 0 &&
-                         header.code.scale < 1e30F && header.a_scale < 1e30F &&
-                         header.b_scale < 1e30F;
-  if (!has_sizes) return "A node has sizes that cannot be.";
-  return nullptr;
+  return format::node_page_fault(content_of(page), used_bytes(page), shape);
 }
 
 /// Sink: void visited(NodeId, const format::ConstNodeView&, const core::PointDistance&), called
@@ -121,21 +106,22 @@ class PageGraph {
     const format::GraphShape& shape = state_->shape;
     entries_.clear();
     BlockNumber block = state_->meta.entry_block;
-    BlockNumber pages = 0;
+    format::ChainGuard guard;
     while (block != format::kNoBlock) {
       CHECK_FOR_INTERRUPTS();
-      if (block >= n_blocks_ || ++pages > n_blocks_) {
+      if (block >= n_blocks_) n_blocks_ = RelationGetNumberOfBlocks(index_);
+      if (block >= n_blocks_ || guard.is_ring(block)) {
         report_damaged(index_, block, "The entry table is not a chain.");
       }
       entries_.reserve(arena_, entries_.size() + shape.entries_per_page() + core::kLinkGroup);
-      bool is_sound = true;
+      const char* fault = nullptr;
+      BlockNumber next = format::kNoBlock;
       const Buffer buffer = hints_->read(index_, block);
       with_shared_buffer(index_, buffer, block, format::PageKind::kEntries, [&](Page page) {
         const format::ConstPageBytes content = content_of(page);
         const auto* header = format::at<format::EntryPageHeader>(content, 0);
-        is_sound = header->n_entries <= shape.entries_per_page() && header->a_scale >= 0 &&
-                   header->a_scale < 1e30F && header->b_scale >= 0 && header->b_scale < 1e30F;
-        if (!is_sound) return;
+        fault = format::entry_page_fault(content, used_bytes(page), shape);
+        if (fault != nullptr) return;
         // Entries are links of the center, whose distance to the query is the query's length.
         const double from_center = query_->point.code.square;
         for (std::size_t i = 0; i * core::kLinkGroup < header->n_entries; ++i) {
@@ -144,11 +130,11 @@ class PageGraph {
               std::min<std::size_t>(core::kLinkGroup, header->n_entries - i * core::kLinkGroup),
               header->a_scale, header->b_scale, from_center, entries_);
         }
-        block = trailer_of(page)->next;
+        next = trailer_of(page)->next;
       });
-      if (!is_sound)
-        report_damaged(index_, block, "A page of the entry table has impossible sizes.");
+      if (fault != nullptr) report_damaged(index_, block, fault);
       counts_->pages += 1;
+      block = next;
     }
     return {entries_.begin(), entries_.size()};
   }
@@ -156,7 +142,7 @@ class PageGraph {
  private:
   /// Under the lock. Returns a fault or null.
   const char* visit_node(core::NodeId id, const format::ConstNodeView& node, std::size_t place) {
-    if (const char* const fault = node_fault(node)) return fault;
+    if (const char* const fault = format::node_fault(node)) return fault;
     const format::NodeHeader& header = node.header();
     const core::PointDistance distance =
         core::distance_to(state_->space, query_->point, node.code(), header.code, header.traits);

@@ -8,6 +8,7 @@ extern "C" {
 }
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "pg/am/common/heap_ahead.hpp"
@@ -103,6 +104,7 @@ struct ScanState {
   core::GraphSearch<View, ContextArena> search;
   View* view;
   BlockNumber rest_block;
+  BlockNumber heap_blocks;  ///< of the table, as last seen
 
   // What is being returned: found nodes [next_found, end_found), rows of the current node.
   std::size_t next_found, end_found;
@@ -168,6 +170,7 @@ bool settles_first_rows(ScanState* state) {
   double farthest_bound = -std::numeric_limits<double>::infinity();
   for (std::size_t i = 0; i < found.size(); ++i) {
     upper[i] = 2 * found[i].value - found[i].bound;  // bounds lie about as far above as below
+    if (std::isnan(upper[i])) upper[i] = std::numeric_limits<double>::infinity();
     farthest_bound = std::max(farthest_bound, found[i].bound);
   }
   std::nth_element(upper, upper + (state->ef_search - 1), upper + found.size());
@@ -256,7 +259,7 @@ bool next_rest(IndexScanDesc scan) {
         const core::NodeId id = shape.node_id(state->rest_block, slot);
         if (state->query_kind == QueryKind::kVector && state->search.is_visited(id)) continue;
         const format::ConstNodeView node = format::node_at(content, shape, slot);
-        fault = node_fault(node);
+        fault = format::node_fault(node);
         if (fault != nullptr) break;
         core::PointDistance distance{};
         distance.bound = std::numeric_limits<double>::quiet_NaN();
@@ -267,9 +270,9 @@ bool next_rest(IndexScanDesc scan) {
         state->sink.visited(id, node, distance);
         state->counts.nodes += 1;
       }
-    } else if (PageIsNew(page) || trailer_of(page)->page_id != format::kGraphPageId) {
+    } else if (!is_own_page(page) && !PageIsNew(page)) {
       // A page that an extension left behind when the server stopped is empty; others are damage.
-      if (!PageIsNew(page)) fault = "The page is not one of this index.";
+      fault = "The page is not one of this index.";
     }
     UnlockReleaseBuffer(buffer);
     if (fault != nullptr) report_damaged(index, state->rest_block, fault);
@@ -366,6 +369,22 @@ bool find_more(IndexScanDesc scan) {
   }
 }
 
+/// Raises if the table cannot have a row there: the server would extend the table for an invalid
+/// block, and complain of the table's files for others.
+void check_row_place(IndexScanDesc scan, const format::Tid& tid) {
+  ScanState* const state = state_of(scan);
+  const BlockNumber block = static_cast<BlockNumber>(tid.block_high) << 16 | tid.block_low;
+  if (format::is_possible(tid) && block < state->heap_blocks) return;
+  if (scan->heapRelation != nullptr) {
+    state->heap_blocks = RelationGetNumberOfBlocks(scan->heapRelation);
+  }
+  if (format::is_possible(tid) && block < state->heap_blocks) return;
+  ereport(ERROR, (errcode(ERRCODE_INDEX_CORRUPTED),
+                  errmsg("index \"%s\" is damaged", RelationGetRelationName(scan->indexRelation)),
+                  errdetail("A row is where its table has none."),
+                  errhint("REINDEX builds the index anew.")));
+}
+
 void read_query(IndexScanDesc scan) {
   ScanState* const state = state_of(scan);
   state->query_kind = QueryKind::kNull;
@@ -460,7 +479,9 @@ bool next_row(IndexScanDesc scan, ScanDirection direction) {
     last_scan.link_codes = state->counts.link_codes;
     if (!found) return false;
   }
-  scan->xs_heaptid = to_item_pointer(state->tids[state->next_tid++]);
+  const format::Tid tid = state->tids[state->next_tid++];
+  check_row_place(scan, tid);
+  scan->xs_heaptid = to_item_pointer(tid);
   scan->xs_recheck = false;
   state->heap_ahead.pin(scan);
   ReadAhead::row_comes_by_index = true;

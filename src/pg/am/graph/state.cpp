@@ -5,6 +5,7 @@ extern "C" {
 #include "utils/memutils.h"
 }
 
+#include "format/verify.hpp"
 #include "pg/buffer.hpp"
 
 // The support functions by which an operator class tells its metric.
@@ -42,24 +43,13 @@ void settle(StateChunk* chunk) {
           : nullptr;
 }
 
-const char* meta_fault(const format::GraphMeta& meta) {
-  switch (meta.metric) {
-    case core::Metric::kL2:
-    case core::Metric::kInnerProduct:
-    case core::Metric::kCosine:
-    case core::Metric::kL1:
-      break;
-    default:
-      return "The metapage names no metric.";
+/// What is wrong with a metapage's content, or null; the column's type must agree.
+const char* meta_fault(Relation index, const format::GraphMeta& meta) {
+  const int32 dim = TupleDescAttr(RelationGetDescr(index), 0)->atttypmod;
+  if (static_cast<std::uint32_t>(dim) != meta.dim) {
+    return "The metapage has other dimensions than the column.";
   }
-  const bool has_sizes = meta.unit > 0 && meta.unit <= 1e300 && meta.longest >= 0 &&
-                         meta.longest <= 1e300 && meta.query_norm > 0 && meta.query_norm <= 1e300 &&
-                         meta.center_norm >= 0 && meta.center_norm <= 1e300;
-  if (!has_sizes) return "The metapage has sizes that cannot be.";
-  if (format::shape_of(meta, BLCKSZ).nodes_per_page == 0) {
-    return "The metapage describes nodes that cannot be.";
-  }
-  return nullptr;
+  return format::meta_fault(meta, BLCKSZ);
 }
 
 void read_center(Relation index, const format::GraphMeta& meta, float* center) {
@@ -87,6 +77,9 @@ void read_center(Relation index, const format::GraphMeta& meta, float* center) {
     if (have == before) report_damaged(index, block, "A part of the center has no right length.");
     block = next;
   }
+  if (const char* const fault = format::center_fault(meta, center)) {
+    report_damaged(index, meta.center_block, fault);
+  }
 }
 
 /// Null if the metapage is not one that can be used, with the reason.
@@ -103,7 +96,7 @@ StateChunk* read_chunk(Relation index, bool raise) {
     if (is_meta) meta = *format::at<format::GraphMeta>(format::ConstPageBytes(content_of(page)), 0);
     UnlockReleaseBuffer(buffer);
     if (!is_meta || meta.magic != format::kGraphMagic || meta.version != format::kGraphVersion ||
-        meta_fault(meta) != nullptr) {
+        meta_fault(index, meta) != nullptr) {
       return nullptr;
     }
   }
@@ -154,10 +147,12 @@ core::GraphSpace make_space(const format::GraphMeta& meta, const float* center, 
 
 format::GraphMeta read_meta(Relation index) {
   format::GraphMeta meta;
+  std::size_t used = 0;
   with_shared_page(index, kMetaBlock, format::PageKind::kMeta, [&](Page page) {
+    used = used_bytes(page);
     meta = *format::at<format::GraphMeta>(format::ConstPageBytes(content_of(page)), 0);
   });
-  if (meta.magic != format::kGraphMagic) {
+  if (used != sizeof meta || meta.magic != format::kGraphMagic) {
     report_damaged(index, kMetaBlock, "The metapage does not begin as one of an hnsw index.");
   }
   if (meta.version != format::kGraphVersion) {
@@ -166,7 +161,10 @@ format::GraphMeta read_meta(Relation index) {
                            RelationGetRelationName(index), meta.version, format::kGraphVersion),
                     errhint("REINDEX builds the index anew.")));
   }
-  if (const char* const fault = meta_fault(meta)) report_damaged(index, kMetaBlock, fault);
+  if (meta.metric != metric_of(index)) {
+    report_damaged(index, kMetaBlock, "The metapage has another metric than the operator class.");
+  }
+  if (const char* const fault = meta_fault(index, meta)) report_damaged(index, kMetaBlock, fault);
   return meta;
 }
 

@@ -4,16 +4,20 @@ extern "C" {
 #include "miscadmin.h"
 }
 
+#include "format/chain.hpp"
+#include "format/verify.hpp"
+
 namespace nearest::pg::graph {
 namespace {
 
 constexpr std::size_t kTidsOffset = sizeof(format::TidPageHeader);
 
-const char* tid_page_fault(const format::TidPageHeader& header, const format::GraphShape& shape,
-                           core::NodeId owner) {
-  if (header.owner != owner) return "A page of rows belongs to another node.";
-  if (header.n_tids > shape.tids_per_page()) return "A page says that it has too many rows.";
-  return nullptr;
+const char* tid_page_fault(Page page, const format::GraphShape& shape, core::NodeId owner) {
+  const format::ConstPageBytes content = content_of(page);
+  if (format::at<format::TidPageHeader>(content, 0)->owner != owner) {
+    return "A page of rows belongs to another node.";
+  }
+  return format::tid_page_fault(content, used_bytes(page), shape);
 }
 
 void append_tid(Page page, const format::Tid& tid) {
@@ -30,10 +34,12 @@ std::int64_t read_tid_chain(Relation index, const format::GraphShape& shape, Blo
                             core::NodeId owner, ContextArena arena,
                             core::ArenaArray<format::Tid>& tids) {
   std::int64_t pages = 0;
-  const BlockNumber n_blocks = RelationGetNumberOfBlocks(index);
+  format::ChainGuard guard;
+  BlockNumber n_blocks = 0;
   while (block != format::kNoBlock) {
     CHECK_FOR_INTERRUPTS();
-    if (block >= n_blocks || pages > n_blocks) {
+    if (block >= n_blocks) n_blocks = RelationGetNumberOfBlocks(index);
+    if (block >= n_blocks || guard.is_ring(block)) {
       report_damaged(index, block, "The pages of rows are not a chain.");
     }
     tids.reserve(arena, tids.size() + shape.tids_per_page());
@@ -42,7 +48,7 @@ std::int64_t read_tid_chain(Relation index, const format::GraphShape& shape, Blo
     with_shared_page(index, block, format::PageKind::kTids, [&](Page page) {
       const format::ConstPageBytes content = content_of(page);
       const auto* header = format::at<format::TidPageHeader>(content, 0);
-      fault = tid_page_fault(*header, shape, owner);
+      fault = tid_page_fault(page, shape, owner);
       if (fault != nullptr) return;
       const std::size_t before = tids.size();
       tids.set_size(before + header->n_tids);
@@ -76,18 +82,18 @@ void add_to_tid_chain(Relation index, const format::GraphShape& shape, BlockNumb
                       core::NodeId owner, const format::Tid& tid) {
   BlockNumber block = first;
   BlockNumber spare = format::kNoBlock;  // a new page that holds the row already
-  BlockNumber steps = 0;
+  format::ChainGuard guard;
+  bool is_again = false;  // the page that was the last one, once more
   while (true) {
     CHECK_FOR_INTERRUPTS();
-    const BlockNumber n_blocks = RelationGetNumberOfBlocks(index);
-    if (block >= n_blocks || ++steps > n_blocks) {
+    if (block >= RelationGetNumberOfBlocks(index) || (!is_again && guard.is_ring(block))) {
       report_damaged(index, block, "The pages of rows are not a chain.");
     }
     const char* fault = nullptr;
     BlockNumber next = format::kNoBlock;
     const bool changed = with_exclusive_page(index, block, format::PageKind::kTids, [&](Page page) {
       const auto* header = format::at<format::TidPageHeader>(content_of(page), 0);
-      fault = tid_page_fault(*header, shape, owner);
+      fault = tid_page_fault(page, shape, owner);
       if (fault != nullptr) return false;
       next = trailer_of(page)->next;
       if (spare == format::kNoBlock && header->n_tids < shape.tids_per_page()) {
@@ -102,9 +108,11 @@ void add_to_tid_chain(Relation index, const format::GraphShape& shape, BlockNumb
     if (changed) return;
     if (next != format::kNoBlock) {
       block = next;
+      is_again = false;
     } else {
       // The end: a new page, then this page once more, which may have got a next one meanwhile.
       spare = new_tid_page(index, owner, tid);
+      is_again = true;
     }
   }
 }

@@ -39,6 +39,14 @@ bool any_dead(const Vacuum& vacuum, const format::Tid* tids, std::size_t n) {
   return false;
 }
 
+/// The server must not be asked about rows that cannot be.
+const char* tids_fault(const format::Tid* tids, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) {
+    if (!format::is_possible(tids[i])) return "A row is where no table has one.";
+  }
+  return nullptr;
+}
+
 /// What a page holds, under a lock of any kind.
 struct PageRows {
   const char* fault;
@@ -58,20 +66,22 @@ PageRows look_at(const Vacuum& vacuum, Page page) {
     result.has_room = n_nodes < shape.nodes_per_page;
     for (std::uint32_t slot = 0; slot < n_nodes; ++slot) {
       const format::ConstNodeView node = format::node_at(content, shape, slot);
-      result.fault = node_fault(node);
+      result.fault = format::node_fault(node);
+      if (result.fault == nullptr) result.fault = tids_fault(node.tids(), node.header().n_tids);
       if (result.fault != nullptr) return result;
       result.rows += node.header().n_tids;
       result.has_dead |= any_dead(vacuum, node.tids(), node.header().n_tids);
     }
   } else if (is_page_of_kind(page, format::PageKind::kTids)) {
     const auto* header = format::at<format::TidPageHeader>(content, 0);
-    if (header->n_tids > shape.tids_per_page()) {
-      result.fault = "A page says that it has too many rows.";
-      return result;
-    }
+    const auto* tids = format::at<format::Tid>(content, sizeof *header);
+    result.fault = format::tid_page_fault(content, used_bytes(page), shape);
+    if (result.fault == nullptr) result.fault = tids_fault(tids, header->n_tids);
+    if (result.fault != nullptr) return result;
     result.rows = header->n_tids;
-    result.has_dead =
-        any_dead(vacuum, format::at<format::Tid>(content, sizeof *header), header->n_tids);
+    result.has_dead = any_dead(vacuum, tids, header->n_tids);
+  } else if (!is_own_page(page)) {
+    result.fault = "The page is not one of this index.";
   }
   return result;
 }
