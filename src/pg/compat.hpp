@@ -5,6 +5,7 @@
 
 extern "C" {
 #include "commands/vacuum.h"
+#include "nodes/pathnodes.h"
 #include "pgstat.h"
 #include "storage/buf_internals.h"
 #include "storage/bufmgr.h"
@@ -56,6 +57,19 @@ inline bool read_recent_buffer(Relation relation, BlockNumber block, Buffer rece
   pgstat_count_buffer_read(relation);  // as ReadBuffer counts
   pgstat_count_buffer_hit(relation);
   return true;
+}
+
+/// Whether a query relies on the order of the rows of a query of its WITH.
+inline constexpr bool kReadsOrderOfWith = PG_VERSION_NUM >= 170000;
+
+/// Makes the planner take any other path, those disabled by a setting included; the costs must
+/// say so too.
+inline void disable_path(Path* path) {
+#if PG_VERSION_NUM >= 180000
+  path->disabled_nodes = 2;  // a setting disables by 1
+#else
+  (void)path;
+#endif
 }
 
 inline void delay_vacuum() {

@@ -1,6 +1,8 @@
 /// Parameters of a graph: the ranges and defaults that users of pgvector know.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <cstddef>
 
 namespace nearest::core {
@@ -11,6 +13,14 @@ inline constexpr int kDefaultEfSearch = 40, kMinEfSearch = 1, kMaxEfSearch = 100
 
 /// Links of a node: the graph has one level, where HNSW allows twice m.
 constexpr std::size_t links_of(int m) { return 2 * static_cast<std::size_t>(m); }
+
+/// Nodes where searches begin: about as many as the square root of the rows, so that a page of
+/// them says as much as a level of a hierarchy would.
+inline std::size_t entry_count(std::size_t nodes) {
+  constexpr std::size_t kMostEntries = 1024;
+  const auto root = static_cast<std::size_t>(std::sqrt(static_cast<double>(nodes)));
+  return std::min({std::max<std::size_t>(root, 64), kMostEntries, nodes});
+}
 
 /// A neighbor is left out if one already chosen is nearer to it than the node by this factor, in
 /// squared distance. Above 1 more directions are kept (Vamana's alpha); 1.1 visits a tenth fewer

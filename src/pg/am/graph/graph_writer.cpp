@@ -17,14 +17,6 @@ extern "C" {
 namespace nearest::pg::graph {
 namespace {
 
-/// Nodes where searches begin: about as many as the square root of the rows, so that a page of
-/// them says as much as a level of a hierarchy would.
-std::size_t entry_count(std::size_t nodes) {
-  constexpr std::size_t kMostEntries = 1024;
-  const auto root = static_cast<std::size_t>(std::sqrt(static_cast<double>(nodes)));
-  return std::min({std::max<std::size_t>(root, 64), kMostEntries, nodes});
-}
-
 BlockNumber pages_for(std::size_t items, std::size_t per_page) {
   return static_cast<BlockNumber>((items + per_page - 1) / per_page);
 }
@@ -85,7 +77,7 @@ class Writer {
   }
 
   void plan_blocks() {
-    plan_.n_entries = entry_count(n_nodes());
+    plan_.n_entries = core::entry_count(n_nodes());
     plan_.center = kMetaBlock + 1;
     plan_.entries =
         plan_.center + (state_->space.center == nullptr
