@@ -118,23 +118,6 @@ SET hnsw.iterative_scan = strict_order;
 EXPLAIN (COSTS OFF) SELECT rank() OVER (ORDER BY v <-> :q) FROM plans ORDER BY v <-> :q LIMIT 10;
 SET hnsw.iterative_scan = relaxed_order;
 EXPLAIN (COSTS OFF) SELECT rank() OVER (ORDER BY v <-> :q) FROM plans ORDER BY v <-> :q LIMIT 10;
--- One that ends early is not taken for more rows than it returns, even where others are disabled.
-SET enable_seqscan = off;
-SET enable_sort = off;
-SET hnsw.iterative_scan = off;
-EXPLAIN (COSTS OFF) SELECT id FROM plans ORDER BY v <-> :q LIMIT 40;
-EXPLAIN (COSTS OFF) SELECT id FROM plans ORDER BY v <-> :q LIMIT 41;
-EXPLAIN (COSTS OFF) SELECT id FROM plans ORDER BY v <-> :q;
-SET hnsw.iterative_scan = relaxed_order;
-SET hnsw.max_scan_tuples = 100;
-EXPLAIN (COSTS OFF) SELECT id FROM plans ORDER BY v <-> :q LIMIT 100;
-EXPLAIN (COSTS OFF) SELECT id FROM plans ORDER BY v <-> :q LIMIT 101;
-RESET hnsw.max_scan_tuples;
-RESET hnsw.iterative_scan;
-EXPLAIN (COSTS OFF) SELECT id FROM plans ORDER BY v <-> :q;
-RESET enable_seqscan;
-RESET enable_sort;
-
 -- An index on some of the rows needs its ORDER BY, too.
 CREATE INDEX plans_part_idx ON plans USING hnsw (v vector_l2_ops) WHERE part = 3;
 DROP INDEX plans_v_idx;

@@ -9,6 +9,7 @@ extern "C" {
 #include "pgstat.h"
 #include "storage/buf_internals.h"
 #include "storage/bufmgr.h"
+#include "storage/bufpage.h"
 #include "storage/lmgr.h"
 #include "utils/rel.h"
 }
@@ -69,6 +70,15 @@ inline void disable_path(Path* path) {
   path->disabled_nodes = 2;  // a setting disables by 1
 #else
   (void)path;
+#endif
+}
+
+/// Whether the server would accept a page that it read from a file.
+inline bool is_page_verified(Page page, BlockNumber block) {
+#if PG_VERSION_NUM >= 180000
+  return PageIsVerified(page, block, 0, nullptr);
+#else
+  return PageIsVerifiedExtended(page, block, 0);
 #endif
 }
 

@@ -145,30 +145,6 @@ double wanted_rows(const PlannerInfo* root, const RelOptInfo* rel, const Model& 
   return -1;
 }
 
-/// Whether the scan would end before the query has its rows: it was told not to go on. Filters do
-/// not count: those who turned iterative scans off have chosen that.
-bool ends_too_early(const PlannerInfo* root, const Settings& settings, double rows) {
-  double most = std::numeric_limits<double>::infinity();
-  switch (static_cast<IterativeScan>(settings.hnsw_iterative_scan)) {
-    case IterativeScan::kOff:
-      most = settings.hnsw_ef_search;
-      break;
-    case IterativeScan::kRelaxedOrder:
-    case IterativeScan::kStrictOrder:
-      most = settings.hnsw_max_scan_tuples;
-      break;
-    case IterativeScan::kComplete:
-      break;
-  }
-  double wanted = 0;
-  if (root->limit_tuples > 0) {
-    wanted = root->limit_tuples;
-  } else if (root->tuple_fraction <= 0) {
-    wanted = rows;
-  }
-  return std::min(wanted, rows) > most;
-}
-
 bool keeps_order(const Settings& settings) {
   const auto mode = static_cast<IterativeScan>(settings.hnsw_iterative_scan);
   return mode == IterativeScan::kStrictOrder || mode == IterativeScan::kOff;
@@ -198,7 +174,6 @@ void estimate_cost(PlannerInfo* root, IndexPath* path, double loop_count, Cost* 
   Model model{};
   model.rows = std::max(1.0, std::rint(*selectivity * rel->tuples));
   if (path->indexorderbys == NIL || !read_shape(index, model.rows, &model.shape) ||
-      ends_too_early(root, settings, model.rows) ||
       (!keeps_order(settings) && relies_on_order(root, path))) {
     *startup_cost = *total_cost = kCostedOut;
     disable_path(&path->path);

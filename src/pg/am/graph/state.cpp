@@ -2,11 +2,13 @@
 
 extern "C" {
 #include "access/genam.h"
+#include "storage/smgr.h"
 #include "utils/memutils.h"
 }
 
 #include "format/verify.hpp"
 #include "pg/buffer.hpp"
+#include "pg/compat.hpp"
 
 // The support functions by which an operator class tells its metric.
 extern "C" {
@@ -82,13 +84,29 @@ void read_center(Relation index, const format::GraphMeta& meta, float* center) {
   }
 }
 
+/// Whether reading a block through shared buffers will not raise: the server refuses pages whose
+/// header is damaged. Looks at the file; a page that was never written there is in shared buffers.
+bool is_readable(Relation index, BlockNumber block) {
+  if (RelationGetNumberOfBlocks(index) <= block) return false;
+  auto* const page = static_cast<char*>(palloc(BLCKSZ));
+  bool is_sound = false;
+  // Another backend may be writing the page: what was read half is whole a moment later.
+  constexpr int kTries = 3;
+  for (int i = 0; i < kTries && !is_sound; ++i) {
+    smgrread(RelationGetSmgr(index), MAIN_FORKNUM, block, page);
+    is_sound = is_page_verified(page, block);
+  }
+  pfree(page);
+  return is_sound;
+}
+
 /// Null if the metapage is not one that can be used, with the reason.
 StateChunk* read_chunk(Relation index, bool raise) {
   format::GraphMeta meta;
   if (raise) {
     meta = read_meta(index);
   } else {
-    if (RelationGetNumberOfBlocks(index) == 0) return nullptr;
+    if (!is_readable(index, kMetaBlock)) return nullptr;
     const Buffer buffer = ReadBuffer(index, kMetaBlock);
     LockBuffer(buffer, BUFFER_LOCK_SHARE);
     const Page page = BufferGetPage(buffer);
