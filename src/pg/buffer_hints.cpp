@@ -26,19 +26,22 @@ std::uint64_t uses;
 
 BufferHints* BufferHints::of(Relation relation) {
   const RelationFile file = relation_file(relation);
-  const std::uint32_t wanted =
-      std::clamp(std::bit_ceil(RelationGetNumberOfBlocks(relation) + 1), kFewestHints, kMostHints);
   Slot* oldest = &slots[0];
   for (Slot& slot : slots) {
-    if (slot.hints != nullptr && slot.n_hints >= wanted && is_same_file(slot.file, file)) {
-      slot.last_use = ++uses;
-      return slot.hints;
-    }
-    if (slot.last_use < oldest->last_use) oldest = &slot;
     if (slot.hints != nullptr && is_same_file(slot.file, file)) {
-      oldest = &slot;  // too small by now
+      slot.last_use = ++uses;
+      // Asking for the length is a call of the kernel; relations grow slowly.
+      constexpr std::uint32_t kUsesBetweenLooks = 64;
+      if (slot.last_use % kUsesBetweenLooks != 0) return slot.hints;
+      oldest = &slot;
       break;
     }
+    if (slot.last_use < oldest->last_use) oldest = &slot;
+  }
+  const std::uint32_t wanted =
+      std::clamp(std::bit_ceil(RelationGetNumberOfBlocks(relation) + 1), kFewestHints, kMostHints);
+  if (oldest->hints != nullptr && oldest->n_hints >= wanted && is_same_file(oldest->file, file)) {
+    return oldest->hints;
   }
   if (oldest->context == nullptr) {
     oldest->context =

@@ -45,6 +45,13 @@ class BufferHints {
     return buffer;
   }
 
+  /// Whether the relation has this block. It must be one that is never truncated, as an index of
+  /// ours is: what was once its length is remembered.
+  bool has_block(Relation relation, BlockNumber block) {
+    if (block >= known_blocks_) known_blocks_ = RelationGetNumberOfBlocks(relation);
+    return block < known_blocks_;
+  }
+
   /// Remembers a page that another has read.
   void learn(BlockNumber block, Buffer buffer) {
     if (buffer > 0) hints_[block & mask_] = buffer;
@@ -80,6 +87,7 @@ class BufferHints {
   Buffer* hints_;
   std::uint32_t mask_;
   std::uint32_t reads_;
+  BlockNumber known_blocks_;
 };
 
 }  // namespace nearest::pg

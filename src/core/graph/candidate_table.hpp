@@ -37,6 +37,7 @@ class CandidateTable {
     mask_ = slots - 1;
     std::memset(slots_, 0, slots * sizeof(std::uint32_t));
     candidates_.clear();
+    candidates_.reserve(arena, expected);
   }
 
   std::size_t size() const { return candidates_.size(); }

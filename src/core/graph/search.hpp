@@ -68,7 +68,8 @@ class GraphSearch {
 
   /// Begins a search; memory of an earlier one is used again.
   void begin(View& view, A arena, std::size_t width, std::size_t links_per_node) {
-    table_.prepare(arena, width * links_per_node / 4 + 64);
+    table_.prepare(arena, width * links_per_node / 2 + 128);
+    far_.reserve(arena, width * links_per_node / 2 + 128);
     beam_.prepare(arena, width);
     far_.clear();
     const std::span<const LinkEstimate> entries = view.entries();

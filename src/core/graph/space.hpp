@@ -83,9 +83,13 @@ struct PointTraits {
 
 /// |x| in double, which cannot overflow.
 inline double norm_of(VectorView<float> x) {
+  const float* const elements = x.data();
+  const std::size_t n = x.size();
   double squared = 0;
-  for (const float element : x)
-    squared += static_cast<double>(element) * static_cast<double>(element);
+#pragma omp simd reduction(+ : squared)
+  for (std::size_t i = 0; i < n; ++i) {
+    squared += static_cast<double>(elements[i]) * static_cast<double>(elements[i]);
+  }
   return std::sqrt(squared);
 }
 

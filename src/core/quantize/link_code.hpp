@@ -14,9 +14,11 @@
 /// sum is a matter of AND and popcount (kernel masked_sums_x8).
 #pragma once
 
+#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <span>
 
@@ -62,7 +64,11 @@ inline std::uint64_t gather_bits(const std::uint8_t* bytes, int bit) {
   std::uint64_t gathered = 0;
   for (std::size_t i = 0; i < 8; ++i) {
     std::uint64_t eight = 0;
-    for (std::size_t j = 0; j < 8; ++j) eight |= std::uint64_t{bytes[8 * i + j]} << (8 * j);
+    if constexpr (std::endian::native == std::endian::little) {
+      std::memcpy(&eight, bytes + 8 * i, sizeof eight);
+    } else {
+      for (std::size_t j = 0; j < 8; ++j) eight |= std::uint64_t{bytes[8 * i + j]} << (8 * j);
+    }
     // One bit a byte; the product moves bit 8j to bit 56 + j.
     eight = (eight >> bit & 0x0101'0101'0101'0101U) * 0x0102'0408'1020'4080U;
     gathered |= (eight >> 56) << (8 * i);
@@ -193,11 +199,17 @@ inline LinkQuery encode_link_query(const LinkCodeShape& shape, std::span<const f
     }
     sum += part;
     std::uint8_t high[64], low[64];
-    for (std::size_t i = 0; i < 64; ++i) {
-      // The low digit in [-8, 8), the high one what is left.
-      const int rest = two_digits ? ((whole[i] + 8) & 15) - 8 : 0;
-      low[i] = static_cast<std::uint8_t>(rest);
-      high[i] = static_cast<std::uint8_t>(two_digits ? (whole[i] - rest) / 16 : whole[i]);
+    if (two_digits) {
+#pragma omp simd
+      for (std::size_t i = 0; i < 64; ++i) {
+        // The low digit in [-8, 8), the high one what is left.
+        const int rest = ((whole[i] + 8) & 15) - 8;
+        low[i] = static_cast<std::uint8_t>(rest);
+        high[i] = static_cast<std::uint8_t>((whole[i] - rest) / 16);
+      }
+    } else {
+#pragma omp simd
+      for (std::size_t i = 0; i < 64; ++i) high[i] = static_cast<std::uint8_t>(whole[i]);
     }
     for (std::size_t p = 0; p < kPlanesPerDigit; ++p) {
       planes[begin / 64 * kPlanesPerDigit + p] = gather_bits(high, static_cast<int>(p));

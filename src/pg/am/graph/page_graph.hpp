@@ -56,7 +56,6 @@ class PageGraph {
       : index_(index), state_(state), query_(query), sink_(sink), counts_(counts), arena_(arena) {
     links_.reserve(
         arena, core::kMaxVisitsPerPage * (std::size_t{state->shape.max_links} + core::kLinkGroup));
-    n_blocks_ = RelationGetNumberOfBlocks(index);
     hints_ = BufferHints::of(index);
   }
 
@@ -77,9 +76,8 @@ class PageGraph {
     CHECK_FOR_INTERRUPTS();
     const format::GraphShape& shape = state_->shape;
     const BlockNumber block = shape.block_of(ids[0]);
-    if (block >= n_blocks_) {
-      n_blocks_ = RelationGetNumberOfBlocks(index_);
-      if (block >= n_blocks_) report_damaged(index_, block, "A link leads behind the index's end.");
+    if (!hints_->has_block(index_, block)) {
+      report_damaged(index_, block, "A link leads behind the index's end.");
     }
     sink_->make_room(ids.size());
     links_.clear();
@@ -109,8 +107,7 @@ class PageGraph {
     format::ChainGuard guard;
     while (block != format::kNoBlock) {
       CHECK_FOR_INTERRUPTS();
-      if (block >= n_blocks_) n_blocks_ = RelationGetNumberOfBlocks(index_);
-      if (block >= n_blocks_ || guard.is_ring(block)) {
+      if (!hints_->has_block(index_, block) || guard.is_ring(block)) {
         report_damaged(index_, block, "The entry table is not a chain.");
       }
       entries_.reserve(arena_, entries_.size() + shape.entries_per_page() + core::kLinkGroup);
@@ -205,7 +202,6 @@ class PageGraph {
   Sink* sink_;
   SearchCounts* counts_;
   ContextArena arena_;
-  BlockNumber n_blocks_;
   BufferHints* hints_;
   core::ArenaArray<core::LinkEstimate> links_, entries_;
   core::Visit visits_[core::kMaxVisitsPerPage];
