@@ -212,7 +212,7 @@ class GraphSearch {
     if (candidate.beam_key == kNotInBeam) enter(index, candidate.estimate, false);
   }
 
-  static constexpr float kFar = 1.5F;  ///< in squared distance
+  static constexpr float kFar = 1.25F;  ///< in squared distance
   /// The beam can only find again what has an order, and means must stay finite.
   static float ordered(float estimate) {
     constexpr float kFarthest = 1e37F;

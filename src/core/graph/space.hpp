@@ -239,7 +239,8 @@ inline QueryPoint place_query(const GraphSpace& space, VectorView<float> q, floa
 /// What a visit computes of a stored vector.
 struct PointDistance {
   double squared;   ///< |q - x|² of the points, in units²
-  double steering;  ///< the same with what inner product adds, up to a constant of the query
+  double steering;  ///< by which searches go: for inner product the same with what that adds, up to
+                    ///< a constant of the query; for L1 the square of the L1 distance
   double value;     ///< the operator's result for the code, as near as the code can tell
   double bound;     ///< true lower bound of the operator's result
 };
@@ -276,6 +277,7 @@ inline PointDistance distance_to(const GraphSpace& space, const QueryPoint& quer
     case Metric::kL1: {
       const double sum = kernels().l1_f32_i8(query.y, z, code.scale, dim);
       result.value = sum * space.unit;
+      result.steering = sum * sum;
       // The kernel rounds each scale·z before it subtracts.
       const double rounded =
           2 * kUnitRoundoff * code.scale * std::sqrt(static_cast<double>(dim) * code.square);

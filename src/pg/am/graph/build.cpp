@@ -27,8 +27,9 @@ constexpr std::size_t kSampleRows = 10000;
 /// Of the memory for the build that the sample may take.
 constexpr std::size_t kSampleShare = 8;
 /// How much longer than the longest row of the sample a vector may be before inner product treats
-/// it as that long.
-constexpr double kLongestRoom = 1.5;
+/// it as that long. The coordinate that inner product adds grows with it and hides the others:
+/// fashion784 finds 0.94 of the true ten at ef_search 100 with 1.05, 0.91 with 1.5.
+constexpr double kLongestRoom = 1.05;
 
 struct BuildState {
   Relation heap, index;

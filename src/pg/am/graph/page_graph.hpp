@@ -125,7 +125,8 @@ class PageGraph {
           score_group(
               format::entry_group(content, shape, i),
               std::min<std::size_t>(core::kLinkGroup, header->n_entries - i * core::kLinkGroup),
-              header->a_scale, header->b_scale, from_center, entries_);
+              header->a_scale, header->b_scale, from_center,
+              stretch(center_steering(), from_center), entries_);
         }
         next = trailer_of(page)->next;
       });
@@ -154,7 +155,8 @@ class PageGraph {
     for (std::size_t i = 0; i * core::kLinkGroup < header.n_links; ++i) {
       score_group(node.group(i),
                   std::min<std::size_t>(core::kLinkGroup, header.n_links - i * core::kLinkGroup),
-                  header.a_scale, header.b_scale, distance.squared, links_);
+                  header.a_scale, header.b_scale, distance.squared,
+                  stretch(distance.steering, distance.squared), links_);
     }
     visits_[place] = {
         id, static_cast<float>(steering), {links_.begin() + begin, links_.size() - begin}};
@@ -162,10 +164,26 @@ class PageGraph {
     return nullptr;
   }
 
+  /// What L1 searches steer by is the square of the L1 distance, link codes estimate that of the
+  /// Euclidean one. The ratio of the two hardly differs between a node and its neighbors.
+  float stretch(double steering, double squared) const {
+    if (state_->space.metric != core::Metric::kL1) return 1;
+    constexpr double kSquareOfMean = 0.6366;  // of a Gaussian's absolute value: 2 / π
+    const double ratio = squared > 0 ? steering / squared : kSquareOfMean * state_->space.dim;
+    return static_cast<float>(ratio);
+  }
+
+  /// Of the center.
+  double center_steering() const {
+    if (state_->space.metric != core::Metric::kL1) return query_->point.code.square;
+    const double sum = core::absolute_norm_of({query_->point.y, state_->space.dim});
+    return sum * sum;
+  }
+
   /// Appends the estimates of a group's first n links; room was made before.
-  /// squared: |q - v|² of the node v that holds the links.
+  /// squared: |q - v|² of the node v that holds the links; times: what estimates are multiplied by.
   void score_group(const format::LinkGroup& group, std::size_t n, float a_scale, float b_scale,
-                   double squared, core::ArenaArray<core::LinkEstimate>& out) {
+                   double squared, float times, core::ArenaArray<core::LinkEstimate>& out) {
     const format::GraphShape& shape = state_->shape;
     float sums[core::kLinkGroup], estimates[core::kLinkGroup], weights[core::kLinkGroup];
     core::score_link_group(shape.link_code, query_->link_query, group.words(shape), sums);
@@ -181,7 +199,7 @@ class PageGraph {
     const std::size_t begin = out.size();
     out.set_size(begin + n);
     for (std::size_t j = 0; j < n; ++j) {
-      out[begin + j] = {group.ids[j], estimates[j], weights[j]};
+      out[begin + j] = {group.ids[j], estimates[j] * times, weights[j]};
     }
     counts_->link_codes += static_cast<std::int64_t>(n);
   }
