@@ -4,6 +4,8 @@
 #include "pg/postgres.hpp"
 
 extern "C" {
+#include "access/genam.h"
+#include "access/relscan.h"
 #include "commands/vacuum.h"
 #include "nodes/pathnodes.h"
 #include "pgstat.h"
@@ -79,6 +81,14 @@ inline bool is_page_verified(Page page, BlockNumber block) {
   return PageIsVerified(page, block, 0, nullptr);
 #else
   return PageIsVerifiedExtended(page, block, 0);
+#endif
+}
+
+/// Counts a scan where EXPLAIN shows it.
+inline void count_index_search([[maybe_unused]] IndexScanDesc scan) {
+  pgstat_count_index_scan(scan->indexRelation);
+#if PG_VERSION_NUM >= 180000
+  if (scan->instrument != nullptr) scan->instrument->nsearches += 1;
 #endif
 }
 

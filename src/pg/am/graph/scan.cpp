@@ -450,7 +450,7 @@ bool next_row(IndexScanDesc scan, ScanDirection direction) {
     if (!IsMVCCSnapshot(scan->xs_snapshot)) {
       elog(ERROR, "non-MVCC snapshots are not supported with hnsw");
     }
-    pgstat_count_index_scan(scan->indexRelation);
+    count_index_search(scan);
     const MemoryContext before = MemoryContextSwitchTo(state->query_context);
     state->graph = load_state(scan->indexRelation);
     // As they are when the scan begins: a cursor goes on as it began.
