@@ -1,4 +1,4 @@
-"""The demo: loads WordNet with its embeddings into PostgreSQL, then runs searches.sql.
+"""The demo: WordNet with embeddings into PostgreSQL, then searches.sql, without and with an index.
 
     PGHOST=... PGDATABASE=demo python3 run.py --cache DIR
 
@@ -21,8 +21,10 @@ def main() -> None:
     try:
         import psycopg
         from embed import Recipe
+        from index import build_index, drop_index
         from load import load
-        from show import show_searches, show_summary
+        from measure import measure, measure_index, read_queries
+        from show import show_comparison, show_last_scan, show_searches, show_what_next
     except ModuleNotFoundError as error:
         sys.exit(f"demo: {error} (Debian packages python3-psycopg and python3-numpy)")
 
@@ -36,9 +38,20 @@ def main() -> None:
             connection.execute("SET client_min_messages = warning")
             connection.execute(f"CREATE EXTENSION IF NOT EXISTS {arguments.extension}")
             load(connection, Recipe(), arguments.cache, report)
-            report("searching")
-            show_searches(connection, HERE / "searches.sql")
-            show_summary(connection)
+            drop_index(connection)
+            report("searching, exactly: every row is compared")
+            exact = show_searches(connection, HERE / "searches.sql")
+            print()
+            queries = read_queries(connection)
+            report(f"measuring exact search by {len(queries)} queries")
+            exact_run = measure(connection, queries)
+            build_seconds = build_index(connection, report)
+            report("the same searches again; now there is an index")
+            show_searches(connection, HERE / "searches.sql", exact)
+            by_index = measure_index(connection, queries)
+            show_comparison(connection, exact_run, by_index, build_seconds)
+            show_last_scan(connection)
+            show_what_next()
     except (OSError, RuntimeError, ValueError, psycopg.Error) as error:
         sys.exit(f"demo: {error}")
     except KeyboardInterrupt:

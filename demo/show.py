@@ -8,6 +8,10 @@ from typing import NamedTuple
 
 import psycopg
 
+from index import NAME
+from measure import K, Run, percentile_ms, recall
+
+INDEX_SCAN = f"Index Scan using {NAME}"
 WIDTH = shutil.get_terminal_size((100, 24)).columns  # without a terminal: 100, or COLUMNS
 MAX_TEXT = 30  # characters of a text column, except the last one, which gets what is left
 
@@ -19,45 +23,119 @@ class Search(NamedTuple):
     sql: str
 
 
+class Shown(NamedTuple):
+    """What a search returned, and in how many seconds."""
+
+    rows: list[tuple]
+    seconds: float
+
+
 def read_searches(path: Path) -> list[Search]:
     """The statements of a file, each with a comment line before it, its title."""
     found = re.findall(r"^-- (.+)\n((?:.*\n)*?.*;)$", path.read_text(), re.MULTILINE)
     return [Search(title, sql) for title, sql in found]
 
 
-def show_searches(connection: psycopg.Connection, path: Path) -> None:
-    """Prints every search of the file.  The time is that of a second run, seen from the client."""
-    for search in read_searches(path):
+def show_searches(
+    connection: psycopg.Connection, path: Path, exact: list[Shown] | None = None
+) -> list[Shown]:
+    """Prints and returns every search of the file; the time is that of a second run.
+
+    With `exact`, what this returned before there was an index: compares with it, and shows the
+    first plan that uses the index.
+    """
+    shown = []
+    plan_shown = False
+    for i, search in enumerate(read_searches(path)):
         connection.execute(search.sql)
         began = time.perf_counter()
         cursor = connection.execute(search.sql)
         rows = cursor.fetchall()
-        elapsed = time.perf_counter() - began
-        print(f"\n{search.title}\n{'─' * min(len(search.title), WIDTH)}")
+        shown.append(Shown(rows, time.perf_counter() - began))
+        print_title(search.title)
         print("\n".join(f"    {line}" for line in search.sql.splitlines()), end="\n\n")
+        if exact:
+            plan = read_plan(connection, search.sql)
+            if INDEX_SCAN in plan and not plan_shown:
+                plan_shown = True
+                print("\n".join(f"    {line}"[:WIDTH] for line in plan.splitlines()), end="\n\n")
         print_table([column.name for column in cursor.description], rows)
-        print(f"\n    {len(rows)} rows in {1000 * elapsed:.0f} ms")
+        print(f"\n    {len(rows)} rows in {_time(shown[i].seconds)}", end="")
+        if exact:
+            same = sum(row in exact[i].rows for row in rows)
+            way = "by the index" if INDEX_SCAN in plan else "without the index, planned as cheaper"
+            print(f" {way}; exact search: {_time(exact[i].seconds)}")
+            print(f"    {same} of them just as in the exact search", end="")
+        print()
+    return shown
 
 
-def show_summary(connection: psycopg.Connection) -> None:
-    """Rows, size and speed of an exact search, and what to try next."""
-    rows, dim, size = connection.execute(
-        "SELECT count(*), max(vector_dims(embedding)), pg_total_relation_size('synset') FROM synset"
+def show_comparison(
+    connection: psycopg.Connection, exact: Run, by_index: dict[int, Run], build_seconds: float
+) -> None:
+    """Exact search against the index: how much is found, how fast, at what size.
+
+    `by_index` has a run for each value of hnsw.ef_search.
+    """
+    table_bytes, index_bytes, rows, dim = connection.execute(
+        "SELECT pg_table_size('synset'), pg_relation_size(%s::regclass), count(*), "
+        "max(vector_dims(embedding)) FROM synset",
+        [NAME],
     ).fetchone()
-    text = "a large body of water"
-    connection.execute("SELECT * FROM search(%s)", [text])
-    began = time.perf_counter()
-    connection.execute("SELECT * FROM search(%s)", [text])
-    elapsed = time.perf_counter() - began
-    print(f"\nSummary\n{'─' * 7}")
-    speed = f"{1000 * elapsed:.0f} ms, {rows / elapsed / 1e6:.1f} million rows a second"
-    print(f"    {rows:,} synsets, {dim} dimensions, {size / 2**20:,.0f} MB with metadata")
-    print(f"    exact search, every row compared: {speed}")
-    print("    all times: second run, table in memory, seen from the client")
+    print_title("Exact search against the index")
+    print(f"    {rows:,} synsets, {dim} dimensions; the {K} nearest to each of")
+    print(f"    {len(exact.seconds)} sentences, in a prepared statement, seen from the client\n")
+    ways = [("exact", exact, table_bytes, None)]
+    for ef_search, run in by_index.items():
+        ways.append((f"index, ef_search {ef_search}", run, index_bytes, build_seconds))
+    print_table(
+        ["search", f"recall@{K}", "p50 ms", "p95 ms", "size MB", "built in s"],
+        [
+            (
+                name,
+                recall(run, exact),
+                percentile_ms(run, 50),
+                percentile_ms(run, 95),
+                round(size / 2**20),
+                seconds,
+            )
+            for name, run, size, seconds in ways
+        ],
+    )
+    print("\n    size: of the table with all columns, and of the index beside it")
+
+
+def show_last_scan(connection: psycopg.Connection) -> None:
+    """What one search did in the index, if the extension can tell."""
+    if connection.execute("SELECT to_regproc('nearest_last_scan')").fetchone()[0] is None:
+        return
+    statements = [
+        "SELECT words FROM search('a person who writes music');",
+        "SELECT * FROM nearest_last_scan();",
+    ]
+    print_title("What one search did")
+    print("\n".join(f"    {statement}" for statement in statements), end="\n\n")
+    connection.execute(statements[0])
+    cursor = connection.execute(statements[1])
+    print_table([column.name for column in cursor.description], cursor.fetchall())
+
+
+def show_what_next() -> None:
+    """What to try."""
     print("\nTry it yourself with make demo-psql, for example")
     print("    SELECT * FROM search('a person who writes music');")
     print("    SELECT words, gloss FROM synset")
     print("    ORDER BY embedding <=> (SELECT embed('a young dog')) LIMIT 5;")
+
+
+def read_plan(connection: psycopg.Connection, sql: str) -> str:
+    """How a statement would be run."""
+    lines = connection.execute(f"EXPLAIN (COSTS OFF) {sql}").fetchall()
+    return "\n".join(line for (line,) in lines)
+
+
+def print_title(title: str) -> None:
+    print(f"\n{title}\n{'─' * min(len(title), WIDTH)}")
 
 
 def print_table(names: list[str], rows: list[tuple]) -> None:
@@ -78,7 +156,13 @@ def print_table(names: list[str], rows: list[tuple]) -> None:
         print("    " + "  ".join(padded).rstrip())
 
 
+def _time(seconds: float) -> str:
+    return f"{1000 * seconds:.0f} ms" if seconds >= 0.01 else f"{1000 * seconds:.1f} ms"
+
+
 def _cell(value) -> str:
+    if value is None:
+        return ""
     return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 

@@ -24,6 +24,10 @@ cherry|0.374165
 cherry
 green|[0.1,0.9,0.2]
 red|[0.85,0.2,0.05]
+lime
+apple|cherry
+cherry|apple
+lime|cherry
 END
 
 done_testing();

@@ -1,0 +1,80 @@
+"""Searches for some hundred sentences and times each: exact search against the index."""
+
+import statistics
+import time
+from typing import NamedTuple
+
+import psycopg
+
+from embed import tokenize
+from wordnet import examples
+
+QUERIES = 200
+WARM_UP = 10  # queries before those that count
+K = 10
+EF_SEARCH = (40, 200)
+SEARCH = f"""SELECT embedding <=> %s::vector AS distance
+FROM synset ORDER BY embedding <=> %s::vector LIMIT {K}"""
+
+
+class Run(NamedTuple):
+    """What one way of searching found, and how long it took."""
+
+    distances: list[list[float]]  # of each query's rows, nearest first
+    seconds: list[float]  # of each query
+
+
+def read_queries(connection: psycopg.Connection) -> list[str]:
+    """Vectors, as text, of example sentences of QUERIES synsets, the same ones in every run.
+
+    A synset's vector is made from its words and definition, so no row is one of these sentences.
+    """
+    rows = connection.execute(
+        "SELECT gloss FROM synset WHERE gloss LIKE '%%\"%%' ORDER BY md5(id::text) LIMIT %s",
+        [4 * QUERIES],
+    )
+    sentences = [max(examples(gloss), key=len, default="") for (gloss,) in rows]
+    sentences = [sentence for sentence in sentences if len(tokenize(sentence)) > 3]
+    vectors = connection.execute(
+        "SELECT embed(sentence)::text FROM unnest(%s::text[]) WITH ORDINALITY AS s (sentence, i) "
+        "WHERE embed(sentence) IS NOT NULL ORDER BY i LIMIT %s",
+        [sentences, QUERIES],
+    )
+    return [vector for (vector,) in vectors]
+
+
+def measure(connection: psycopg.Connection, queries: list[str]) -> Run:
+    """Runs every query once in a prepared statement, one after the other."""
+    run = Run([], [])
+    for i, vector in enumerate(queries[:WARM_UP] + queries):
+        began = time.perf_counter()
+        rows = connection.execute(SEARCH, [vector, vector], prepare=True).fetchall()
+        elapsed = time.perf_counter() - began
+        if i >= WARM_UP:
+            run.distances.append([distance for (distance,) in rows])
+            run.seconds.append(elapsed)
+    return run
+
+
+def measure_index(connection: psycopg.Connection, queries: list[str]) -> dict[int, Run]:
+    """A run for each value of hnsw.ef_search: the default, and one that finds more."""
+    runs = {}
+    for ef_search in EF_SEARCH:
+        connection.execute(f"SET hnsw.ef_search = {ef_search}")
+        runs[ef_search] = measure(connection, queries)
+    connection.execute("RESET hnsw.ef_search")
+    return runs
+
+
+def recall(run: Run, exact: Run) -> float:
+    """Share of rows that are as near as the K nearest; rows at equal distance are equally good."""
+    hits = sum(
+        sum(distance <= truth[-1] + 1e-9 for distance in found)
+        for found, truth in zip(run.distances, exact.distances)
+    )
+    return hits / (K * len(exact.distances))
+
+
+def percentile_ms(run: Run, percent: int) -> float:
+    """Milliseconds below which so many percent of the queries stay."""
+    return 1000 * statistics.quantiles(run.seconds, n=100)[percent - 1]
