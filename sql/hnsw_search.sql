@@ -213,6 +213,7 @@ SELECT id FROM hnsw_simple ORDER BY v <-> (SELECT v FROM hnsw_simple WHERE id = 
 EXPLAIN (COSTS OFF) SELECT id FROM hnsw_simple ORDER BY v <-> (SELECT v FROM hnsw_simple WHERE id = 8) LIMIT 1;
 SELECT id FROM hnsw_simple ORDER BY v <-> '[1,2,3,4,5,6]' LIMIT 2 OFFSET 1;
 SELECT id FROM hnsw_simple ORDER BY v <-> '[1,2,3,4,5,6]' LIMIT 2 FOR UPDATE;
+SELECT id FROM hnsw_simple WHERE ctid IN (SELECT ctid FROM hnsw_simple ORDER BY v <-> '[1,2,3,4,5,6]' LIMIT 2) ORDER BY id;
 EXPLAIN (COSTS OFF) SELECT count(*) FROM hnsw_simple;
 SELECT count(*) FROM hnsw_simple WHERE v <-> '[1,2,3,4,5,6]' < 1000;
 -- ids of self-joins; another query each time: one scan, begun anew

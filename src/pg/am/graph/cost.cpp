@@ -16,6 +16,7 @@ extern "C" {
 
 #include "core/graph/params.hpp"
 #include "pg/am/graph/order_use.hpp"
+#include "pg/am/graph/row_identity.hpp"
 #include "pg/am/graph/state.hpp"
 #include "pg/compat.hpp"
 #include "pg/settings.hpp"
@@ -174,7 +175,7 @@ void estimate_cost(PlannerInfo* root, IndexPath* path, double loop_count, Cost* 
   Model model{};
   model.rows = std::max(1.0, std::rint(*selectivity * rel->tuples));
   if (path->indexorderbys == NIL || !read_shape(index, model.rows, &model.shape) ||
-      (!keeps_order(settings) && relies_on_order(root, path))) {
+      (!keeps_order(settings) && relies_on_order(root, path)) || needs_lost_ctid(rel)) {
     *startup_cost = *total_cost = kCostedOut;
     disable_path(&path->path);
     return;
