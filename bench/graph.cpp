@@ -397,7 +397,7 @@ class Experiment {
   /// Widths until the recall is high enough for the table.
   std::vector<Step> ladder(const CodedGraph& graph, bool is_exact) {
     std::vector<Step> steps;
-    for (double ef = 5; ef < 1000; ef *= std::sqrt(2)) {
+    for (double ef = 5; ef < 1000; ef *= 1.2) {
       steps.push_back(run(graph, is_exact, static_cast<std::size_t>(ef)));
       if (steps.back().recall > 0.99) break;
     }
@@ -535,7 +535,7 @@ double distance_between(std::span<const float> a, std::span<const float> b) {
 
 /// Searches once, then bounds what was found as other codes would.
 void own_code_table(Experiment& experiment, const CodedGraph& graph) {
-  constexpr std::size_t kWidth = 160;
+  constexpr std::size_t kWidth = 640;
   constexpr int kBits[] = {4, 6, 8, 16, 32};
   constexpr std::size_t kLimits[] = {10, 40};
   const Built& built = graph.built();
