@@ -5,9 +5,9 @@
 //
 // reads FOLDER/NAME.txt, NAME_base.f32, NAME_query.f32, NAME_truth_l2.i32 (bench/export.py). Prints
 // tables for bench/README.md:
-//   links      nodes and pages that searches need for a recall, by the shape of link codes
-//   entries    the same, by the size of the entry table
 //   own code   heap rows that the executor fetches, by the precision of a node's own code
+//   entries    nodes and pages that searches need for a recall, by the size of the entry table
+//   link code  the same, by the shape of link codes
 // --curves: each search width on a line of its own, too. Pages are those that the server would pin,
 // the entry table's included; recall counts the found rows that are as near as the true tenth.
 #include <algorithm>
@@ -18,8 +18,11 @@
 #include <cstring>
 #include <fstream>
 #include <functional>
+#include <iterator>
 #include <memory>
+#include <new>
 #include <queue>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -159,7 +162,6 @@ class CodedGraph {
     for (std::size_t i = 0; i < order_.size(); ++i) {
       place_[order_[i]] = static_cast<core::NodeId>(i);
     }
-    const std::vector<float> origin(built.set->dim);
     std::vector<core::NodeId> ids;
     for (const core::NodeId id : order_) {
       ids.clear();
