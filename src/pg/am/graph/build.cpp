@@ -11,6 +11,7 @@ extern "C" {
 #include "utils/memutils.h"
 }
 
+#include <algorithm>
 #include <cmath>
 
 #include "pg/am/graph/graph_writer.hpp"
@@ -282,6 +283,10 @@ IndexBuildResult* build(Relation heap, Relation index, IndexInfo* info) {
   state->code = static_cast<std::int8_t*>(palloc(state->graph_state->meta.dim));
 
   pgstat_progress_update_param(PROGRESS_CREATEIDX_SUBPHASE, kPhaseLoad);
+  // As ANALYZE or an earlier index found; 0 says unknown.
+  const double expected_rows = heap->rd_rel->reltuples;
+  pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_TOTAL,
+                               static_cast<int64>(std::max(expected_rows, 0.0)));
   const double heap_rows =
       table_index_build_scan(heap, index, info, true, true, add_row, state, nullptr);
   use_sample(state);

@@ -229,6 +229,7 @@ class Writer {
 
   void write_nodes() {
     pgstat_progress_update_param(PROGRESS_CREATEIDX_SUBPHASE, kPhaseWrite);
+    pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_TOTAL, static_cast<int64>(n_nodes()));
     BlockNumber next_tids = plan_.tids;
     for (std::size_t begin = 0; begin < n_nodes();) {
       const std::size_t n = std::min<std::size_t>(shape().nodes_per_page, n_nodes() - begin);
