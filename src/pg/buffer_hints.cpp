@@ -6,54 +6,42 @@
 #include "pg/memory.hpp"
 
 namespace nearest::pg {
-namespace {
 
-/// Enough for a join of a few indexed tables; the one not used for longest gives way.
-constexpr std::size_t kRelations = 16;
-
-struct Slot {
-  RelationFile file;
-  std::uint32_t n_hints;
-  std::uint64_t last_use;
-  MemoryContext context;
-  BufferHints* hints;
-};
-
-Slot slots[kRelations];
-std::uint64_t uses;
-
-}  // namespace
+void BufferHints::begin(Relation relation) {
+  const BlockNumber n_blocks = RelationGetNumberOfBlocks(relation);
+  const std::uint32_t n_hints = std::clamp(std::bit_ceil(n_blocks + 1), kFewestHints, kMostHints);
+  auto* const hints = allocate_in<Buffer>(TopMemoryContext, n_hints);  // before anything is changed
+  if (hints_ != nullptr) pfree(hints_);
+  hints_ = hints;
+  mask_ = n_hints - 1;
+  known_blocks_ = n_blocks;
+  file_ = relation_file(relation);
+}
 
 BufferHints* BufferHints::of(Relation relation) {
+  /// Enough for a join of a few indexed tables; the one not used for longest gives way.
+  constexpr std::size_t kRelations = 16;
+  static BufferHints all[kRelations];
+  static std::uint64_t uses;
+
   const RelationFile file = relation_file(relation);
-  Slot* oldest = &slots[0];
-  for (Slot& slot : slots) {
-    if (slot.hints != nullptr && is_same_file(slot.file, file)) {
-      slot.last_use = ++uses;
-      // Asking for the length is a call of the kernel; relations grow slowly.
-      constexpr std::uint32_t kUsesBetweenLooks = 64;
-      if (slot.last_use % kUsesBetweenLooks != 0) return slot.hints;
-      oldest = &slot;
+  BufferHints* found = &all[0];
+  for (BufferHints& hints : all) {
+    if (hints.hints_ != nullptr && is_same_file(hints.file_, file)) {
+      found = &hints;
       break;
     }
-    if (slot.last_use < oldest->last_use) oldest = &slot;
+    if (hints.last_use_ < found->last_use_) found = &hints;
   }
-  const std::uint32_t wanted =
-      std::clamp(std::bit_ceil(RelationGetNumberOfBlocks(relation) + 1), kFewestHints, kMostHints);
-  if (oldest->hints != nullptr && oldest->n_hints >= wanted && is_same_file(oldest->file, file)) {
-    return oldest->hints;
-  }
-  if (oldest->context == nullptr) {
-    oldest->context =
-        AllocSetContextCreate(TopMemoryContext, "nearest buffer hints", ALLOCSET_SMALL_SIZES);
-  }
-  oldest->hints = nullptr;  // before anything can fail
-  MemoryContextReset(oldest->context);
-  auto* const hints = allocate_in<BufferHints>(oldest->context);
-  hints->hints_ = allocate_in<Buffer>(oldest->context, wanted);
-  hints->mask_ = wanted - 1;
-  *oldest = Slot{file, wanted, ++uses, oldest->context, hints};
-  return hints;
+  found->last_use_ = ++uses;
+  const bool is_its_own = found->hints_ != nullptr && is_same_file(found->file_, file);
+  // Asking for the length is a call of the kernel; relations grow slowly.
+  constexpr std::uint32_t kUsesBetweenLooks = 64;
+  if (is_its_own && uses % kUsesBetweenLooks != 0) return found;
+  const bool is_outgrown = is_its_own && found->mask_ + 1 < kMostHints &&
+                           RelationGetNumberOfBlocks(relation) > found->mask_;
+  if (!is_its_own || is_outgrown) found->begin(relation);
+  return found;
 }
 
 }  // namespace nearest::pg

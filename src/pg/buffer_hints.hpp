@@ -8,7 +8,8 @@
 ///   1. A hint may be wrong at any time: the server compares the page's name after it pins, and
 ///      falls back to the table.
 ///   2. Prefetching reads no byte; it may bring in another page's memory, which costs time only.
-///   3. One array per relation and backend, of at most kMostHints entries.
+///   3. One array per relation and backend, of at most kMostHints entries. The objects are never
+///      freed: a scan that stays open while other relations take its place only has bad hints.
 #pragma once
 
 #include "pg/postgres.hpp"
@@ -27,8 +28,8 @@ namespace nearest::pg {
 
 class BufferHints {
  public:
-  /// The hints of a relation; they live as long as the backend, but another relation may take their
-  /// place, so ask again for each scan. Never null.
+  /// The hints of a relation, never null. They live as long as the backend, but another relation
+  /// may take their place, so ask again for each scan.
   static BufferHints* of(Relation relation);
 
   /// Pins a page of the main fork, as ReadBuffer does.
@@ -84,7 +85,12 @@ class BufferHints {
  private:
   static constexpr std::uint32_t kFewestHints = 1024, kMostHints = 1U << 20;
 
-  Buffer* hints_;
+  /// Empty hints for a relation, with room for all of its blocks if they are not too many.
+  void begin(Relation relation);
+
+  std::uint64_t last_use_;
+  Buffer* hints_;  ///< null: used by no relation yet
+  RelationFile file_;
   std::uint32_t mask_;
   std::uint32_t reads_;
   BlockNumber known_blocks_;
