@@ -46,9 +46,9 @@ struct NodeRange {
 
 /// Where the nodes are.
 ///   page_of(id)     the nodes of id's page, which are visited together
-///   visit(ids)      reads nodes of one page, all of them; what else they hold is the view's
-///   business prefetch(id)    a visit is likely to follow entries()       estimates of the nodes
-///   where searches begin
+///   visit(ids)      reads nodes of one page, all of them
+///   prefetch(id)    a visit is likely to follow
+///   entries()       estimates of the nodes where searches begin
 /// Estimates and weights may be anything, even NaN: bad ones only steer worse.
 template <class V>
 concept GraphView = requires(V view, NodeId id, std::span<const NodeId> ids) {
@@ -63,7 +63,7 @@ inline constexpr std::size_t kMaxVisitsPerPage = 16;
 template <GraphView View, Arena A>
 class GraphSearch {
  public:
-  /// entry_count: of the nearest entries with which the search begins.
+  /// Of the nearest entries with which the search begins.
   static constexpr std::size_t kEntryCount = 16;
 
   /// Begins a search; memory of an earlier one is used again.

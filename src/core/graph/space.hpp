@@ -75,6 +75,12 @@ inline double longest_coded(const GraphSpace& space) {
   return std::min(kLongestCoded, kFarthestCoded * space.unit);
 }
 
+/// The power of two next to a length, or 1: the unit of a space whose points are about that long.
+inline double unit_near(double length) {
+  if (!(length > 1e-300) || !(length < 1e300)) return 1;
+  return std::exp2(std::round(std::log2(length)));
+}
+
 /// What is known of a stored vector besides its code. All in units of the space.
 struct PointTraits {
   float norm;            ///< |x|, rounded up; inner product only, otherwise 0

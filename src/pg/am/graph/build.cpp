@@ -33,7 +33,7 @@ constexpr std::size_t kSampleShare = 8;
 constexpr double kLongestRoom = 1.05;
 
 struct BuildState {
-  Relation heap, index;
+  Relation index;
   GraphOptions options;
   GraphState* graph_state;
   MemoryContext build_context;  ///< graph, sample, side rows
@@ -51,12 +51,6 @@ struct BuildState {
   std::int8_t* code;
   double indexed_rows;
 };
-
-core::RowId to_row_id(const ItemPointerData& tid) {
-  const format::Tid row = to_tid(tid);
-  return static_cast<core::RowId>(row.block_high) << 32 |
-         static_cast<core::RowId>(row.block_low) << 16 | row.offset;
-}
 
 /// Metapage and shape of a new index, by its definition.
 GraphState* describe(Relation index, const GraphOptions& options) {
@@ -99,12 +93,6 @@ GraphState* describe(Relation index, const GraphOptions& options) {
   state->shape = shape;
   state->space = make_space(meta, nullptr, nullptr);
   return state;
-}
-
-/// The power of two next to a length, or 1.
-double unit_near(double length) {
-  if (!(length > 1e-300) || !(length < 1e300)) return 1;
-  return std::exp2(std::round(std::log2(length)));
 }
 
 /// Takes center and sizes from the sample.
@@ -152,7 +140,7 @@ void settle(BuildState* build) {
   }
   const double spread = std::sqrt(squares);
   meta.center_norm = meta.metric == core::Metric::kL1 ? center_sum : std::sqrt(center_square);
-  meta.unit = unit_near(spread > 1e-6 * meta.center_norm ? spread : meta.center_norm);
+  meta.unit = core::unit_near(spread > 1e-6 * meta.center_norm ? spread : meta.center_norm);
   meta.longest = kLongestRoom * longest;
   meta.query_norm = sum_of_norms > 0 ? sum_of_norms / static_cast<double>(used) : 1;
   // By rows, even if none of their nodes fits into memory: inserts must not settle it once more.
@@ -180,10 +168,7 @@ void flush(BuildState* build) {
 }
 
 void insert_into_pages(BuildState* build, const RowVector& row, core::RowId id) {
-  ItemPointerData tid;
-  const format::Tid packed{static_cast<std::uint16_t>(id >> 32),
-                           static_cast<std::uint16_t>(id >> 16), static_cast<std::uint16_t>(id)};
-  tid = to_item_pointer(packed);
+  ItemPointerData tid = to_item_pointer(row_tid(id));
   insert_row(build->index, &build->graph_state, row, &tid);
 }
 
@@ -238,7 +223,7 @@ void add_row(Relation /*index*/, ItemPointer tid, Datum* values, bool* is_null, 
   const format::GraphMeta& meta = build->graph_state->meta;
   const ContextArena arena{build->build_context};
   const RowVector row = read_row_vector(meta.metric, meta.dim, values[0], is_null[0]);
-  const core::RowId id = to_row_id(*tid);
+  const core::RowId id = to_row_id(to_tid(*tid));
   if (build->is_flushed) {
     insert_into_pages(build, row, id);
     build->indexed_rows += 1;
@@ -271,7 +256,6 @@ IndexBuildResult* build(Relation heap, Relation index, IndexInfo* info) {
       AllocSetContextCreate(CurrentMemoryContext, "hnsw build", ALLOCSET_DEFAULT_SIZES);
   const MemoryContext before = MemoryContextSwitchTo(build_context);
   auto* const state = allocate_in<BuildState>(build_context);
-  state->heap = heap;
   state->index = index;
   state->options = options_of(index);
   state->graph_state = describe(index, state->options);

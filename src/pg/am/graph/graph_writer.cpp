@@ -281,11 +281,6 @@ class Writer {
                [&](std::size_t i) -> format::LinkGroup& { return to.group(i); });
   }
 
-  static format::Tid row_tid(core::RowId row) {
-    return {static_cast<std::uint16_t>(row >> 32), static_cast<std::uint16_t>(row >> 16),
-            static_cast<std::uint16_t>(row)};
-  }
-
   void write_extra_rows() {
     core::ArenaArray<format::Tid> tids;
     const ContextArena arena{CurrentMemoryContext};

@@ -11,6 +11,16 @@ namespace nearest::pg::graph {
 
 using BuildGraph = core::MemoryGraph<ContextArena>;
 
+/// A row's place as the graph in memory keeps it, and back.
+inline core::RowId to_row_id(const format::Tid& tid) {
+  return static_cast<core::RowId>(tid.block_high) << 32 |
+         static_cast<core::RowId>(tid.block_low) << 16 | tid.offset;
+}
+inline format::Tid row_tid(core::RowId row) {
+  return {static_cast<std::uint16_t>(row >> 32), static_cast<std::uint16_t>(row >> 16),
+          static_cast<std::uint16_t>(row)};
+}
+
 /// Rows without a node.
 struct SideRows {
   core::ArenaArray<format::Tid> null_rows, zero_rows;

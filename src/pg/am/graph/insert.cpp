@@ -493,8 +493,7 @@ void settle_by_row(Relation index, GraphState** state, const RowVector& row) {
     if (meta->is_settled != 0) return false;
     // Later rows may be longer: more room than a build gives, which has seen them.
     constexpr double kRoom = 2;
-    meta->unit =
-        meta->metric == core::Metric::kCosine ? 1 : std::exp2(std::round(std::log2(length)));
+    meta->unit = meta->metric == core::Metric::kCosine ? 1 : core::unit_near(length);
     meta->longest = kRoom * length;
     meta->query_norm = length;
     meta->is_settled = 1;
