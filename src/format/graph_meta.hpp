@@ -9,7 +9,7 @@
 namespace nearest::format {
 
 inline constexpr std::uint32_t kGraphMagic = 0x6E67'7261;  ///< "ngra"
-inline constexpr std::uint32_t kGraphVersion = 1;
+inline constexpr std::uint32_t kGraphVersion = 2;
 
 /// Any number: all indexes of this version share it.
 inline constexpr std::uint64_t kRotationSeed = 0x6E65'6172'6573'7400U;
@@ -40,7 +40,7 @@ struct GraphMeta {
   BlockId null_rows;  ///< chain of rows whose vector is NULL
   BlockId zero_rows;  ///< chain of zero vectors under cosine
   std::uint32_t is_settled;
-  std::uint32_t reserved;
+  std::uint32_t has_emptied;  ///< 1: VACUUM has emptied nodes or chains and not finished with them
 };
 static_assert(sizeof(GraphMeta) == 96 && offsetof(GraphMeta, seed) == 24 &&
               offsetof(GraphMeta, null_rows) == 80 && std::is_trivially_copyable_v<GraphMeta>);

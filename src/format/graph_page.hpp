@@ -12,15 +12,21 @@
 /// Links are the columns of groups: word w of link j is at words[w * 8 + j], which scores eight
 /// links with the registers of one and lets an insert change one column. A and B are whole
 /// multiples of the node's a_scale and b_scale (core/quantize/link_code.hpp says what they mean);
-/// added is the square of the coordinate that inner product adds, in 1/65,535 of M².
+/// added is the square of the coordinate that inner product adds, in 1/65,535 of M². The highest
+/// bit of B marks a link that is kept: the one by which its target can be reached for sure.
+///
+/// A node is born with a row. Emptied by VACUUM it still leads searches on, but nothing new links
+/// to it; once nothing links to it at all it is free, and its slot goes to another node, of the
+/// next version.
 ///
 /// Entry page: the same groups, seen from the center instead of a node.
 ///
 ///     | EntryPageHeader 16 | groups |
 ///
-/// Row page: rows of one owner, which is a node or one of the chains of the metapage.
+/// Row page: rows of one owner, which is a node or one of the chains of the metapage. New pages are
+/// put in front, so that adding a row reads one page of a chain of any length.
 ///
-///     | TidPageHeader 8 | TIDs |
+///     | TidPageHeader 16 | TIDs |
 ///
 /// Center page:
 ///
@@ -44,15 +50,24 @@ struct NodePageHeader {
 };
 static_assert(sizeof(NodePageHeader) == 8);
 
+/// Of a node, beside its rows.
+enum class NodeState : std::uint8_t {
+  kLive = 0,
+  kEmptied = 1,  ///< without rows, never to get any
+  kFree = 2,     ///< without links to it
+};
+
 struct NodeHeader {
-  std::uint64_t hash;     ///< of the exact vector
+  /// Of the exact vector. Of an emptied node: the last transaction that can still link to it.
+  std::uint64_t hash;
   core::ScalarCode code;  ///< what belongs to the own code; error in units of the space
   core::PointTraits traits;
   float a_scale, b_scale;  ///< of the links' A and B
   BlockId more_tids;       ///< first row page, or kNoBlock
   std::uint16_t n_tids;    ///< in the node itself
   std::uint8_t n_links;
-  std::uint8_t flags;
+  NodeState state;
+  std::uint32_t version;  ///< counts the nodes that the slot has held
 };
 static_assert(sizeof(NodeHeader) == 48);
 
@@ -73,10 +88,12 @@ inline constexpr NodeId kZeroRowsOwner = 0xFFFF'FFFDU;
 
 struct TidPageHeader {
   NodeId owner;
+  std::uint32_t version;  ///< of the owner
+  std::uint32_t serial;   ///< 1 for a chain's last page, rising towards its first
   std::uint16_t n_tids;
   std::uint16_t reserved;
 };
-static_assert(sizeof(TidPageHeader) == 8);
+static_assert(sizeof(TidPageHeader) == 16);
 
 struct CenterPageHeader {
   std::uint16_t n_floats;
@@ -85,7 +102,8 @@ struct CenterPageHeader {
 static_assert(sizeof(CenterPageHeader) == 8);
 
 inline constexpr std::int32_t kLargestA = 32767;
-inline constexpr std::int32_t kLargestB = 65535;
+inline constexpr std::int32_t kLargestB = 32767;
+inline constexpr std::uint16_t kKeptLink = 0x8000;  ///< in B
 inline constexpr std::int32_t kLargestAdded = 65535;
 
 /// Where the parts of nodes and pages are. Follows from a few numbers of the metapage.
@@ -129,6 +147,11 @@ struct LinkGroup {
   std::uint16_t b[kLinkGroup];
   // Then added, if the shape has it, and the words.
 
+  std::uint16_t b_steps(std::size_t j) const { return b[j] & kLargestB; }
+  bool is_kept(std::size_t j) const { return (b[j] & kKeptLink) != 0; }
+  void set_kept(std::size_t j, bool kept) {
+    b[j] = static_cast<std::uint16_t>((b[j] & kLargestB) | (kept ? kKeptLink : 0));
+  }
   std::uint16_t* added() { return reinterpret_cast<std::uint16_t*>(this + 1); }
   const std::uint16_t* added() const { return reinterpret_cast<const std::uint16_t*>(this + 1); }
   /// (code_words, kLinkGroup)
@@ -195,6 +218,18 @@ inline LinkGroup& entry_group(PageBytes page, const GraphShape& shape, std::size
 }
 inline const LinkGroup& entry_group(ConstPageBytes page, const GraphShape& shape, std::size_t i) {
   return *at<LinkGroup>(page, sizeof(EntryPageHeader) + i * shape.group_bytes);
+}
+
+/// Copies one link.
+inline void copy_link(const GraphShape& shape, const LinkGroup& from, std::size_t from_column,
+                      LinkGroup& to, std::size_t to_column) {
+  to.ids[to_column] = from.ids[from_column];
+  to.a[to_column] = from.a[from_column];
+  to.b[to_column] = from.b[from_column];
+  if (shape.has_added) to.added()[to_column] = from.added()[from_column];
+  for (std::size_t w = 0; w < shape.link_code.code_words(); ++w) {
+    to.words(shape)[w * kLinkGroup + to_column] = from.words(shape)[w * kLinkGroup + from_column];
+  }
 }
 
 /// A as stored, in steps of scale: what lies outside of the range is cut, which only steers worse.

@@ -17,7 +17,9 @@ enum class PageKind : std::uint8_t {
   kEntries = 3,  ///< nodes where searches begin
   kNodes = 4,
   kTids = 5,  ///< rows that did not fit into their node, or have no place in the graph
+  kFree = 6,  ///< was something else, may become anything
 };
+inline constexpr PageKind kLastKind = PageKind::kFree;
 
 inline constexpr std::uint16_t kGraphPageId = 0x6E67;  ///< "gn", last on the page, for tools
 

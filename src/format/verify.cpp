@@ -62,7 +62,9 @@ Fault verify_tid_page(std::span<const std::byte> page, const PageExpectations& e
     return {fault};
   }
   const auto* header = at<TidPageHeader>(content, 0);
-  if (header->reserved != 0) return {"A page of rows has a header that is not one."};
+  if (header->reserved != 0 || header->serial == 0) {
+    return {"A page of rows has a header that is not one."};
+  }
   return {tids_fault(at<Tid>(content, sizeof *header), header->n_tids, expected)};
 }
 
@@ -108,7 +110,7 @@ const char* traits_fault(const NodeHeader& header, const GraphMeta& meta) {
 const char* node_content_fault(const ConstNodeView& node, const PageExpectations& expected) {
   if (const char* const fault = node_fault(node)) return fault;
   const NodeHeader& header = node.header();
-  if (header.flags != 0) return "A node has flags that are not known.";
+  if (header.state == NodeState::kFree && header.n_links > 0) return "A free node has links.";
   if (const char* const fault = code_fault(header, node.code(), expected.meta->dim)) return fault;
   if (const char* const fault = traits_fault(header, *expected.meta)) return fault;
   return tids_fault(node.tids(), header.n_tids, expected);
@@ -183,7 +185,7 @@ const char* frame_fault(std::span<const std::byte> page) noexcept {
   if (trailer.page_id != kGraphPageId || trailer.reserved != 0) {
     return "The page does not end as one of an hnsw index.";
   }
-  if (trailer.kind < PageKind::kMeta || trailer.kind > PageKind::kTids) {
+  if (trailer.kind < PageKind::kMeta || trailer.kind > kLastKind) {
     return "The page is of no kind.";
   }
   return nullptr;
@@ -201,7 +203,7 @@ Fault verify_meta_page(std::span<const std::byte> page) noexcept {
   }
   if (meta.version != kGraphVersion) return {"The metapage is of a version that is not known."};
   if (meta.seed != kRotationSeed) return {"The metapage has another rotation than its version."};
-  if (meta.reserved != 0) return {"The metapage has content that is not known."};
+  if (meta.has_emptied > 1) return {"The metapage has content that is not known."};
   return {meta_fault(meta, page.size())};
 }
 
@@ -218,6 +220,8 @@ Fault verify_page(std::span<const std::byte> page, const PageExpectations& expec
       return verify_node_page(page, expected);
     case PageKind::kTids:
       return verify_tid_page(page, expected);
+    case PageKind::kFree:
+      return {used_bytes(page) == 0 ? nullptr : "A free page is not empty."};
   }
   return {"The page is of no kind."};
 }

@@ -32,6 +32,10 @@ inline const char* node_fault(const ConstNodeView& node) {
   const NodeHeader& header = node.header();
   if (header.n_links > node.shape->max_links) return "A node has too many links.";
   if (header.n_tids > node.shape->inline_tids) return "A node has too many rows.";
+  if (header.state != NodeState::kLive &&
+      (header.state > NodeState::kFree || header.n_tids > 0 || header.more_tids != kNoBlock)) {
+    return "A node is in a state that cannot be.";
+  }
   // NaN fails all of these. Errors and lengths may be infinite.
   const bool has_sizes = header.code.scale >= 0 && header.code.scale < kMost &&
                          header.code.error >= 0 && header.a_scale >= 0 && header.a_scale < kMost &&

@@ -39,7 +39,7 @@ inline bool is_own_page(Page page) {
          header->pd_lower >= format::kServerHeaderBytes && header->pd_lower <= kSpecial &&
          trailer_of(page)->page_id == format::kGraphPageId &&
          trailer_of(page)->kind >= format::PageKind::kMeta &&
-         trailer_of(page)->kind <= format::PageKind::kTids;
+         trailer_of(page)->kind <= format::kLastKind;
 }
 
 /// True if the page is one of ours and of this kind, so that its content can be looked at.

@@ -94,7 +94,7 @@ struct TestIndex {
   }
   TestPage tid_page(std::uint16_t n) const {
     TestPage page = make_page(PageKind::kTids, sizeof(TidPageHeader) + n * sizeof(Tid));
-    *at<TidPageHeader>(page.content(), 0) = {7, n, 0};
+    *at<TidPageHeader>(page.content(), 0) = {7, 0, 1, n, 0};
     for (std::uint16_t i = 0; i < n; ++i) {
       *at<Tid>(page.content(), sizeof(TidPageHeader) + i * sizeof(Tid)) = {
           0, i, static_cast<std::uint16_t>(1 + i % 291)};
@@ -190,7 +190,7 @@ TEST(Verify, survives_pages_of_one_byte_value) {
   const TestIndex index;
   for (int value = 0; value < 256; ++value) {
     for (const PageKind kind : {PageKind::kMeta, PageKind::kCenter, PageKind::kEntries,
-                                PageKind::kNodes, PageKind::kTids}) {
+                                PageKind::kNodes, PageKind::kTids, PageKind::kFree}) {
       const TestPage page = make_page(kind, content_bytes(kBlock));
       std::ranges::fill(page.content(), static_cast<std::byte>(value));
       (void)verify(index, page);
@@ -224,7 +224,8 @@ TEST(Verify, finds_what_cannot_be) {
   EXPECT_FALSE(finds_in_node([](const NodeView&) {}));
   EXPECT_TRUE(finds_in_node([](const NodeView& n) { n.header().n_links = 9; }));
   EXPECT_TRUE(finds_in_node([](const NodeView& n) { n.header().n_tids = 11; }));
-  EXPECT_TRUE(finds_in_node([](const NodeView& n) { n.header().flags = 1; }));
+  EXPECT_TRUE(finds_in_node([](const NodeView& n) { n.header().state = NodeState::kEmptied; }));
+  EXPECT_TRUE(finds_in_node([](const NodeView& n) { n.header().state = NodeState{3}; }));
   EXPECT_TRUE(finds_in_node([&](const NodeView& n) { n.header().code.scale = nan; }));
   EXPECT_TRUE(finds_in_node([](const NodeView& n) { n.header().code.scale = 0; }));
   EXPECT_TRUE(finds_in_node([&](const NodeView& n) { n.header().code.error = nan; }));
@@ -243,7 +244,7 @@ TEST(Verify, finds_what_cannot_be) {
 TEST(Verify, says_which_node) {
   const TestIndex index;
   const TestPage page = index.node_page(3);
-  node_at(page.content(), index.shape, 2).header().flags = 1;
+  node_at(page.content(), index.shape, 2).header().state = NodeState{3};
   EXPECT_EQ(verify_page(page.bytes(), index.expected).slot, 2);
 }
 

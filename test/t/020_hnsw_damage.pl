@@ -131,7 +131,7 @@ for my $metric ('l2', 'ip', 'cosine', 'l1')
         $field->($at, pack('L<', $_), 1, "block at $at: $_") for 0, 1, 2, 3, $#pages, scalar @pages, 0xffffffff;
       }
       $field->(88, pack('L<', $_), 1, "is_settled $_") for 0, 2, 0xffffffff;
-      $field->(92, pack('L<', 1), 1, 'reserved');
+      $field->(92, pack('L<', $_), $_ > 1, "has_emptied $_") for 1, 2, 0xffffffff;
     }
     elsif ($name eq 'center')
     {
@@ -175,7 +175,8 @@ for my $metric ('l2', 'ip', 'cosine', 'l1')
         flip(@on, $at + 36, 4, [1], 1, 'node: more_tids');
         $field->(40, pack('S<', $_), $_ > $inline_tids, "n_tids $_") for 0, $inline_tids, $inline_tids + 1, 0xffff;
         $field->(42, chr($_), $_ > 2 * $m, "n_links $_") for 0, 1, 2 * $m, 2 * $m + 1, 255;
-        flip(@on, $at + 43, 1, [ 1, 0xff ], 1, 'node: flags');
+        flip(@on, $at + 43, 1, [ 1, 2, 0xff ], 1, 'node: state');
+        flip(@on, $at + 44, 4, [1], 0, 'node: version');
         $field->(48, $_->[0], $_->[1], 'row ' . unpack('H*', $_->[0]))
           for [ pack('S< S< S<', 0, 0, 0), 1 ], [ pack('S< S< S<', 0xffff, 0xffff, 1), 1 ],
           [ pack('S< S< S<', 0xffff, 0xfffe, 1), 1 ], [ pack('S< S< S<', 0, 0, 0xffff), 1 ],
@@ -191,10 +192,12 @@ for my $metric ('l2', 'ip', 'cosine', 'l1')
     elsif ($name eq 'rows')
     {
       flip(@on, $content, 4, [ 1, 0x80 ], 1, 'rows: owner');
-      flip(@on, $content + 4, 2, [ 1, 0xff ], 1, 'rows: number');
-      flip(@on, $content + 6, 2, [1], 1, 'rows: reserved');
-      flip(@on, $content + 8, 6, [ 1, 0xff ], 0, 'rows: a row');
-      damage(@on, $content + 8, $_, 1, 'rows: row ' . unpack('H*', $_))
+      flip(@on, $content + 4, 4, [1], 1, 'rows: version');
+      flip(@on, $content + 8, 4, [0x80], 0, 'rows: serial');
+      flip(@on, $content + 12, 2, [ 1, 0xff ], 1, 'rows: number');
+      flip(@on, $content + 14, 2, [1], 1, 'rows: reserved');
+      flip(@on, $content + 16, 6, [ 1, 0xff ], 0, 'rows: a row');
+      damage(@on, $content + 16, $_, 1, 'rows: row ' . unpack('H*', $_))
         for pack('S< S< S<', 0, 0, 0), pack('S< S< S<', 0xffff, 0xffff, 1), pack('S< S< S<', 0, 9, 1);
     }
   }

@@ -112,6 +112,31 @@ class MemoryGraph {
     for (NodeId id = begin; id < end; ++id) prune(record(id));
   }
 
+  /// Links `from` to `to`, in place of its farthest link that may go if it has no room. False if
+  /// none may. Only after finish. may_go: bool(NodeId target)
+  template <class MayGo>
+  bool force_link(NodeId from, NodeId to, MayGo&& may_go) {
+    Node* const node = record(from);
+    Neighbor* const links = links_of_record(node);
+    Neighbor* const end = links + node->n_links;
+    Neighbor* gone = end;
+    if (node->n_links == max_links_) {
+      do {
+        if (gone == links) return false;
+        --gone;
+      } while (!may_go(gone->id));
+      std::move(gone + 1, end, gone);
+      node->n_links -= 1;
+    }
+    const Neighbor added{distance(node, record(to)), to};
+    Neighbor* const last = links + node->n_links;
+    Neighbor* const place = std::upper_bound(links, last, added);
+    std::move_backward(place, last, last + 1);
+    *place = added;
+    node->n_links += 1;
+    return true;
+  }
+
   /// Between two nodes, as the graph sees it: squared, or L1.
   float distance(const Node* a, const Node* b) const {
     if (space_.metric == Metric::kL1) {

@@ -29,6 +29,7 @@ extern "C" {
 #include "format/verify.hpp"
 #include "pg/am/graph/scan.hpp"
 #include "pg/am/graph/state.hpp"
+#include "pg/am/graph/tid_chain.hpp"
 #include "pg/buffer.hpp"
 #include "pg/memory.hpp"
 
@@ -96,8 +97,10 @@ class Checker {
     check_entries();
     // After the pages: both chains as they are now.
     const format::GraphMeta now = graph::read_meta(index_);
-    found_.null_rows = check_rows(graph::kMetaBlock, {}, now.null_rows, format::kNullRowsOwner);
-    found_.zero_rows = check_rows(graph::kMetaBlock, {}, now.zero_rows, format::kZeroRowsOwner);
+    found_.null_rows =
+        check_rows(graph::kMetaBlock, {}, now.null_rows, {format::kNullRowsOwner, 0});
+    found_.zero_rows =
+        check_rows(graph::kMetaBlock, {}, now.zero_rows, {format::kZeroRowsOwner, 0});
     for (BlockNumber block = graph::kMetaBlock + 1; block < n_blocks_; ++block) {
       if (kinds_[block] == PageKind::kNodes) check_nodes(block);
     }
@@ -213,6 +216,9 @@ class Checker {
         found_.center_blocks += 1;
         if (!led_to_.has(block)) raise(block, {"A part of the center is not in its chain."});
         break;
+      case PageKind::kFree:
+        found_.unused_blocks += 1;
+        break;
       case PageKind::kMeta:
         break;
     }
@@ -264,16 +270,21 @@ class Checker {
   }
 
   /// Follows the rows that `from` leads to; returns their number.
-  std::int64_t check_rows(BlockNumber from, Fault at, BlockNumber block, NodeId owner) {
+  std::int64_t check_rows(BlockNumber from, Fault at, BlockNumber block, graph::ChainOwner owner) {
     format::ChainGuard guard;
     std::int64_t rows = 0;
+    std::uint32_t below = std::numeric_limits<std::uint32_t>::max();
     while (block != format::kNoBlock) {
       const WholePage page = read_kind(from, at, block, PageKind::kTids, other_page_);
       const format::ConstPageBytes content = format::content_of(page);
       const auto* header = format::at<format::TidPageHeader>(content, 0);
-      if (header->owner != owner) raise(block, {"A page of rows belongs to another node."});
+      if (header->owner != owner.id || header->version != owner.version)
+        raise(block, {"A page of rows belongs to another node."});
       const bool is_new = block >= n_blocks_ || led_to_.add(block);
-      if (!is_new || guard.is_ring(block)) raise(from, {"The pages of rows are not a chain."});
+      if (!is_new || guard.is_ring(block) || header->serial >= below) {
+        raise(from, {"The pages of rows are not a chain."});
+      }
+      below = header->serial;
       check_row_places(block, {}, format::at<format::Tid>(content, sizeof *header), header->n_tids);
       rows += header->n_tids;
       found_.row_blocks += 1;
@@ -304,7 +315,8 @@ class Checker {
         raise(block, {"A node links to another one twice.", at.slot});
       }
       check_row_places(block, at, node.tids(), header.n_tids);
-      const std::int64_t rows = header.n_tids + check_rows(block, at, header.more_tids, id);
+      const std::int64_t rows =
+          header.n_tids + check_rows(block, at, header.more_tids, {id, header.version});
       found_.rows += rows;
       found_.emptied_nodes += rows == 0 ? 1 : 0;
       found_.links += header.n_links;

@@ -10,6 +10,7 @@ extern "C" {
 #include <algorithm>
 #include <cmath>
 
+#include "core/graph/keep_links.hpp"
 #include "core/graph/page_order.hpp"
 #include "pg/am/graph/link_writer.hpp"
 #include "pg/am/graph/tid_chain.hpp"
@@ -30,15 +31,15 @@ struct Plan {
 class Writer {
  public:
   Writer(Relation index, ForkNumber fork, GraphState* state, BuildGraph* graph)
-      : index_(index), fork_(fork), state_(state), graph_(graph), coder_(state) {
+      : index_(index),
+        fork_(fork),
+        state_(state),
+        graph_(graph),
+        coder_(state),
+        batch_(state, std::max(state->shape.max_links, state->shape.entries_per_page())) {
     page_ = static_cast<Page>(palloc(BLCKSZ));
     const std::size_t dim = state->shape.link_code.dim;
     node_point_ = static_cast<float*>(palloc(dim * sizeof(float)));
-    const std::size_t links = state->shape.max_links + core::kLinkGroup;
-    factors_ = static_cast<core::LinkFactors*>(palloc(links * sizeof(core::LinkFactors)));
-    added_ = static_cast<double*>(palloc(links * sizeof(double)));
-    words_ = static_cast<std::uint64_t*>(MemoryContextAllocHuge(
-        CurrentMemoryContext, links * state->shape.link_code.code_words() * sizeof(std::uint64_t)));
     other_point_ = static_cast<float*>(palloc(dim * sizeof(float)));
   }
 
@@ -69,6 +70,11 @@ class Writer {
     }
     core::order_by_page(*graph_, arena, shape().nodes_per_page, order_,
                         [] { CHECK_FOR_INTERRUPTS(); });
+    plan_.n_entries = core::entry_count(n_nodes());
+    core::ArenaArray<core::NodeId> entries;
+    for (std::size_t i = 0; i < plan_.n_entries; ++i) entries.push_back(arena, entry_node(i));
+    core::keep_links(*graph_, std::span<const core::NodeId>{entries.begin(), entries.size()}, arena,
+                     parents_, [] { CHECK_FOR_INTERRUPTS(); });
     place_.reserve(arena, n_nodes() + 1);
     place_.set_size(n_nodes());
     for (std::size_t i = 0; i < order_.size(); ++i) {
@@ -77,7 +83,6 @@ class Writer {
   }
 
   void plan_blocks() {
-    plan_.n_entries = core::entry_count(n_nodes());
     plan_.center = kMetaBlock + 1;
     plan_.entries =
         plan_.center + (state_->space.center == nullptr
@@ -151,40 +156,6 @@ class Writer {
     return coder_.decode(graph_->code(id).data(), node.code.scale, node.traits.norm, y);
   }
 
-  /// Codes a link and keeps it at place i of the work space.
-  void keep(std::size_t i, const CodedLink& link) {
-    factors_[i] = link.factors;
-    added_[i] = link.added_square;
-    const std::size_t n_words = shape().link_code.code_words();
-    for (std::size_t w = 0; w < n_words; ++w) {
-      words_[i * n_words + w] = link.words[w * core::kLinkGroup];
-    }
-  }
-
-  /// Stores what was kept as links of a node or an entry page.
-  template <class GroupOf>
-  void store_kept(std::size_t n, const core::NodeId* ids, float* a_scale, float* b_scale,
-                  GroupOf&& group_of) {
-    float largest_a = 0, largest_b = 0;
-    for (std::size_t i = 0; i < n; ++i) {
-      largest_a = std::max(largest_a, std::fabs(factors_[i].a));
-      largest_b = std::max(largest_b, factors_[i].b);
-    }
-    *a_scale = scale_for_a(largest_a);
-    *b_scale = scale_for_b(largest_b);
-    const std::size_t n_words = shape().link_code.code_words();
-    for (std::size_t i = 0; i < n; ++i) {
-      format::LinkGroup& group = group_of(i / core::kLinkGroup);
-      const CodedLink link{factors_[i], added_[i], nullptr};
-      store_link_factors(shape(), *state_, group, i % core::kLinkGroup, ids[i], link, *a_scale,
-                         *b_scale);
-      std::uint64_t* const words = group.words(shape());
-      for (std::size_t w = 0; w < n_words; ++w) {
-        words[w * core::kLinkGroup + i % core::kLinkGroup] = words_[i * n_words + w];
-      }
-    }
-  }
-
   void write_entries() {
     const std::uint32_t per_page = shape().entries_per_page();
     std::size_t written = 0;
@@ -197,24 +168,14 @@ class Writer {
       *header = {static_cast<std::uint16_t>(n), 0, 0, 0, 0};
       const std::uint32_t n_groups = shape().n_groups(n);
       std::memset(content.data() + sizeof *header, 0, std::size_t{n_groups} * shape().group_bytes);
-      // Two passes over the same few codes: first the largest factors, then the stored ones.
-      float largest_a = 0, largest_b = 0;
-      for (int pass = 0; pass < 2; ++pass) {
-        for (std::uint32_t i = 0; i < n; ++i) {
-          const core::NodeId id = entry_node(written + i);
-          const CodedLink link = coder_.encode_entry(decode(id, other_point_));
-          if (pass == 0) {
-            largest_a = std::max(largest_a, std::fabs(link.factors.a));
-            largest_b = std::max(largest_b, link.factors.b);
-          } else {
-            store_link(shape(), *state_,
-                       format::entry_group(content, shape(), i / core::kLinkGroup),
-                       i % core::kLinkGroup, page_id(id), link, header->a_scale, header->b_scale);
-          }
-        }
-        header->a_scale = scale_for_a(largest_a);
-        header->b_scale = scale_for_b(largest_b);
+      batch_.clear();
+      for (std::uint32_t i = 0; i < n; ++i) {
+        const core::NodeId id = entry_node(written + i);
+        batch_.add(page_id(id), coder_.encode_entry(decode(id, other_point_)));
       }
+      batch_.store(&header->a_scale, &header->b_scale, [&](std::size_t i) -> format::LinkGroup& {
+        return format::entry_group(content, shape(), i);
+      });
       set_used_bytes(page_, sizeof *header + std::size_t{n_groups} * shape().group_bytes);
       written += n;
       trailer_of(page_)->next = written < plan_.n_entries ? next_ + 1 : format::kNoBlock;
@@ -272,13 +233,15 @@ class Writer {
     header.n_tids = n_tids;
 
     const LinkPoint point = decode(id, node_point_);
-    core::NodeId ids[format::kMostLinks];
-    for (std::size_t i = 0; i < links.size(); ++i) {
-      keep(i, coder_.encode(point, decode(links[i].id, other_point_)));
-      ids[i] = page_id(links[i].id);
+    batch_.clear();
+    for (const core::Neighbor& link : links) {
+      batch_.add(page_id(link.id), coder_.encode(point, decode(link.id, other_point_)));
     }
-    store_kept(links.size(), ids, &header.a_scale, &header.b_scale,
-               [&](std::size_t i) -> format::LinkGroup& { return to.group(i); });
+    batch_.store(&header.a_scale, &header.b_scale,
+                 [&](std::size_t i) -> format::LinkGroup& { return to.group(i); });
+    for (std::size_t i = 0; i < links.size(); ++i) {
+      to.group(i / core::kLinkGroup).set_kept(i % core::kLinkGroup, parents_[links[i].id] == id);
+    }
   }
 
   void write_extra_rows() {
@@ -304,11 +267,13 @@ class Writer {
   }
 
   void write_chain(const core::ArenaArray<format::Tid>& tids, core::NodeId owner) {
+    std::uint32_t serial = pages_for(tids.size(), shape().tids_per_page());
     for (std::size_t begin = 0; begin < tids.size();) {
       const std::size_t n = std::min<std::size_t>(shape().tids_per_page(), tids.size() - begin);
       init_page(page_, format::PageKind::kTids);
       const format::PageBytes content = content_of(page_);
-      *format::at<format::TidPageHeader>(content, 0) = {owner, static_cast<std::uint16_t>(n), 0};
+      *format::at<format::TidPageHeader>(content, 0) = {owner, 0, serial--,
+                                                        static_cast<std::uint16_t>(n), 0};
       std::memcpy(content.data() + sizeof(format::TidPageHeader), tids.begin() + begin,
                   n * sizeof(format::Tid));
       set_used_bytes(page_, sizeof(format::TidPageHeader) + n * sizeof(format::Tid));
@@ -323,13 +288,12 @@ class Writer {
   GraphState* state_;
   BuildGraph* graph_;
   LinkCoder coder_;
+  LinkBatch batch_;
   Page page_;
   float *node_point_, *other_point_;
-  core::LinkFactors* factors_;
-  double* added_;
-  std::uint64_t* words_;
-  core::ArenaArray<core::NodeId> order_;   ///< nodes in page order
-  core::ArenaArray<std::uint32_t> place_;  ///< of a node in it
+  core::ArenaArray<core::NodeId> order_;    ///< nodes in page order
+  core::ArenaArray<std::uint32_t> place_;   ///< of a node in it
+  core::ArenaArray<core::NodeId> parents_;  ///< whose link to a node is kept
   Plan plan_{};
   BlockNumber next_ = 0;
 };

@@ -2,8 +2,6 @@
 
 extern "C" {
 #include "miscadmin.h"
-#include "storage/freespace.h"
-#include "storage/indexfsm.h"
 #include "utils/memutils.h"
 }
 
@@ -12,7 +10,10 @@ extern "C" {
 
 #include "core/graph/params.hpp"
 #include "core/graph/select_neighbors.hpp"
+#include "pg/am/graph/back_link.hpp"
+#include "pg/am/graph/entry_table.hpp"
 #include "pg/am/graph/link_writer.hpp"
+#include "pg/am/graph/node_place.hpp"
 #include "pg/am/graph/page_graph.hpp"
 #include "pg/am/graph/tid_chain.hpp"
 
@@ -22,6 +23,7 @@ namespace {
 /// A visited node that may become a neighbor: a copy of what its page says.
 struct Met {
   core::NodeId id;
+  std::uint32_t version;
   std::uint64_t hash;
   core::ScalarCode code;
   core::PointTraits traits;
@@ -50,6 +52,7 @@ struct MetSink {
                const core::PointDistance& distance) {
     const std::size_t dim = state->shape.link_code.dim;
     const format::NodeHeader& header = node.header();
+    if (header.state != format::NodeState::kLive) return;  // nothing new links to it
     std::memcpy(codes, node.code(), dim);
     double between = distance.squared;
     if (state->space.metric == core::Metric::kL1) {
@@ -61,7 +64,9 @@ struct MetSink {
     }
     const std::size_t n = met.size();
     met.set_size(n + 1);
-    met[n] = {id, header.hash, header.code, header.traits, static_cast<float>(between), codes};
+    met[n] = {id,          header.version, header.hash,
+              header.code, header.traits,  static_cast<float>(between),
+              codes};
     codes += dim;
     --room;
   }
@@ -107,74 +112,95 @@ class Inserter {
     query_ = prepare_query(*state_, row_.x, true);
     if (!search()) return;  // an equal vector's node took the row
     choose_links();
-    const core::NodeId id = write_node();
-    if (is_first_ || becomes_entry(id)) add_entry(id);
-    for (std::size_t i = 0; i < n_links_; ++i) link_back(id, i);
+    decode_links();
+    const core::NodeId id = place_node(index_, state_->shape, compose_node());
+    if (is_first_ || becomes_entry(id)) add_entry(index_, *state_, id, encode_entry());
+    link_back(id);
   }
 
  private:
+  using View = PageGraph<MetSink>;
+
   /// Finds near nodes. False if one of them is of an equal vector and has taken the row.
   bool search() {
+    // An equal vector is found by a short search; only if there is none, the search goes on.
+    constexpr std::size_t kShortWidth = 8;
+    const std::size_t width = state_->meta.ef_construction;
     SearchCounts counts;
     sink_.arena = arena_;
     sink_.state = state_;
     sink_.added = query_.added;
-    auto* const view = new (palloc(sizeof(PageGraph<MetSink>)))
-        PageGraph<MetSink>(index_, state_, &query_, &sink_, &counts, arena_);
-    core::GraphSearch<PageGraph<MetSink>, ContextArena> search{};
-    search.begin(*view, arena_, state_->meta.ef_construction, state_->shape.max_links);
+    auto* const view =
+        new (palloc(sizeof(View))) View(index_, state_, &query_, &sink_, &counts, arena_);
+    core::GraphSearch<View, ContextArena> search{};
+    search.begin(*view, arena_, std::min(kShortWidth, width), state_->shape.max_links);
     search.run(*view, arena_);
     is_first_ = search.heard_of() == 0;
+    if (join_equal(0)) return false;
+    const std::size_t met = sink_.met.size();
+    if (width > kShortWidth && search.widen(arena_, width)) search.run(*view, arena_);
+    if (join_equal(met)) return false;
     std::sort(sink_.met.begin(), sink_.met.end(), [](const Met& a, const Met& b) {
       return a.distance < b.distance || (a.distance == b.distance && a.id < b.id);
     });
-    for (const Met& met : sink_.met) {
-      const bool is_equal = met.hash == row_.hash && met.code.scale == point_.code.scale &&
-                            std::memcmp(met.z, z_, state_->shape.link_code.dim) == 0;
-      if (is_equal && join(met.id)) return false;
-    }
     return true;
   }
 
-  /// Adds the row to the node of an equal vector. False if that is not possible after all.
-  bool join(core::NodeId id) {
+  /// Gives the row to a node of an equal vector, if there is one from the begin-th met on.
+  bool join_equal(std::size_t begin) {
+    for (std::size_t i = begin; i < sink_.met.size(); ++i) {
+      const Met& met = sink_.met[i];
+      const bool is_equal = met.hash == row_.hash && met.code.scale == point_.code.scale &&
+                            std::memcmp(met.z, z_, state_->shape.link_code.dim) == 0;
+      if (is_equal && join(met)) return true;
+    }
+    return false;
+  }
+
+  /// Adds the row to the node of an equal vector. False if the node is not there any more.
+  bool join(const Met& met) {
     const format::GraphShape& shape = state_->shape;
-    BlockNumber chain = format::kNoBlock;
-    bool is_full = false, joined = false;
-    BlockNumber new_chain = format::kNoBlock;
-    do {
-      const char* fault = nullptr;
-      joined =
-          with_exclusive_page(index_, shape.block_of(id), format::PageKind::kNodes, [&](Page page) {
-            const format::NodeView node =
-                format::node_at(content_of(page), shape, shape.slot_of(id));
-            fault = node_page_fault(page, shape);
-            if (fault == nullptr) {
-              fault = format::node_fault(format::ConstNodeView{node.bytes, node.shape});
-            }
-            if (fault != nullptr) return false;
-            format::NodeHeader& header = node.header();
-            if (header.n_tids < shape.inline_tids) {
-              node.tids()[header.n_tids++] = tid_;
-              header.code.error = std::max(header.code.error, point_.code.error);
-              return true;
-            }
-            is_full = true;
-            chain = header.more_tids;
-            if (chain != format::kNoBlock || new_chain == format::kNoBlock) return false;
-            header.more_tids = new_chain;  // which holds the row already
-            header.code.error = std::max(header.code.error, point_.code.error);
-            return true;
-          });
-      if (fault != nullptr) report_damaged(index_, shape.block_of(id), fault);
-      if (joined) return true;
-      if (!is_full) return false;
-      if (chain != format::kNoBlock) {
-        add_to_tid_chain(index_, shape, chain, id, tid_);
-        return true;
-      }
-      new_chain = new_tid_page(index_, id, tid_);
-    } while (true);
+    bool is_there = false;
+    const bool joined = change_node(met, [&](const format::NodeView& node) {
+      format::NodeHeader& header = node.header();
+      is_there = true;
+      const bool has_room = header.n_tids < shape.inline_tids;
+      // Equal hashes, not surely equal rows.
+      const bool is_worse = header.code.error < point_.code.error;
+      if (is_worse) header.code.error = point_.code.error;
+      if (has_room) node.tids()[header.n_tids++] = tid_;
+      row_is_in_ = has_room;
+      return has_room || is_worse;
+    });
+    if (joined && row_is_in_) return true;
+    return is_there && add_to_tid_chain(index_, shape, {met.id, met.version}, tid_);
+  }
+
+  /// Changes a live node of the version that was met, as one WAL record. change(NodeView) works on
+  /// a copy and returns whether to keep it. False if nothing was changed.
+  template <class Change>
+  bool change_node(const Met& met, Change&& change) {
+    const format::GraphShape& shape = state_->shape;
+    const BlockNumber block = shape.block_of(met.id);
+    const std::uint32_t slot = shape.slot_of(met.id);
+    const char* fault = nullptr;
+    const bool changed =
+        with_exclusive_page(index_, block, format::PageKind::kNodes, [&](Page page) {
+          fault = node_page_fault(page, shape);
+          if (fault != nullptr) return false;
+          const format::PageBytes content = content_of(page);
+          if (slot >= format::at<format::NodePageHeader>(content, 0)->n_nodes) return false;
+          const format::NodeView node = format::node_at(content, shape, slot);
+          fault = format::node_fault(format::ConstNodeView{node.bytes, node.shape});
+          if (fault != nullptr) return false;
+          const format::NodeHeader& header = node.header();
+          if (header.version != met.version || header.state != format::NodeState::kLive) {
+            return false;
+          }
+          return change(node);
+        });
+    if (fault != nullptr) report_damaged(index_, block, fault);
+    return changed;
   }
 
   void choose_links() {
@@ -194,9 +220,24 @@ class Inserter {
     links_ = candidates;
   }
 
-  /// Fills a node that is all zeros.
-  void fill_node(const format::NodeView& node) {
+  const Met& chosen(std::size_t i) const { return sink_.met[links_[i].id]; }
+
+  /// The chosen nodes' points, which the links in both directions are coded from.
+  void decode_links() {
+    const std::size_t dim = state_->shape.link_code.dim;
+    auto* const y = static_cast<float*>(palloc((n_links_ * dim + 1) * sizeof(float)));
+    points_ = static_cast<LinkPoint*>(palloc((n_links_ + 1) * sizeof(LinkPoint)));
+    for (std::size_t i = 0; i < n_links_; ++i) {
+      const Met& met = chosen(i);
+      points_[i] = coder_.decode(met.z, met.code.scale, met.traits.norm, y + i * dim);
+    }
+  }
+
+  /// The new node as it will lie on its page.
+  const std::byte* compose_node() {
     const format::GraphShape& shape = state_->shape;
+    auto* const bytes = static_cast<std::byte*>(palloc0(shape.node_bytes));
+    const format::NodeView node{bytes, &shape};
     format::NodeHeader& header = node.header();
     header.hash = row_.hash;
     header.code = point_.code;
@@ -205,86 +246,16 @@ class Inserter {
     header.n_links = static_cast<std::uint8_t>(n_links_);
     node.tids()[0] = tid_;
     std::memcpy(node.code(), z_, shape.link_code.dim);
-    auto* const other = static_cast<float*>(palloc(shape.link_code.dim * sizeof(float)));
-    float largest_a = 0, largest_b = 0;
-    for (int pass = 0; pass < 2; ++pass) {
-      for (std::size_t i = 0; i < n_links_; ++i) {
-        const Met& met = sink_.met[links_[i].id];
-        const CodedLink link = coder_.encode(
-            link_point_, coder_.decode(met.z, met.code.scale, met.traits.norm, other));
-        if (pass == 0) {
-          largest_a = std::max(largest_a, std::fabs(link.factors.a));
-          largest_b = std::max(largest_b, link.factors.b);
-        } else {
-          store_link(shape, *state_, node.group(i / core::kLinkGroup), i % core::kLinkGroup, met.id,
-                     link, header.a_scale, header.b_scale);
-        }
-      }
-      header.a_scale = scale_for_a(largest_a);
-      header.b_scale = scale_for_b(largest_b);
+    LinkBatch batch(state_, n_links_ + 1);
+    for (std::size_t i = 0; i < n_links_; ++i) {
+      batch.add(chosen(i).id, coder_.encode(link_point_, points_[i]));
     }
+    batch.store(&header.a_scale, &header.b_scale,
+                [&](std::size_t i) -> format::LinkGroup& { return node.group(i); });
+    return bytes;
   }
 
-  /// Writes the new node to a page with room; returns its id.
-  core::NodeId write_node() {
-    const format::GraphShape& shape = state_->shape;
-    // Composed before any page is locked.
-    auto* const bytes = static_cast<std::byte*>(palloc0(shape.node_bytes));
-    fill_node({bytes, &shape});
-
-    BlockNumber block = RelationGetTargetBlock(index_);
-    if (block == InvalidBlockNumber) block = GetFreeIndexPage(index_);
-    while (block != InvalidBlockNumber && block < RelationGetNumberOfBlocks(index_)) {
-      core::NodeId id = core::kNoNode;
-      if (try_page(block, bytes, &id)) return id;
-      RelationSetTargetBlock(index_, InvalidBlockNumber);
-      block = GetFreeIndexPage(index_);
-    }
-    const Buffer buffer = extend_index(index_);
-    block = BufferGetBlockNumber(buffer);
-    change_page(index_, buffer, GENERIC_XLOG_FULL_IMAGE, [&](Page page) {
-      init_page(page, format::PageKind::kNodes);
-      *format::at<format::NodePageHeader>(content_of(page), 0) = {1, {}};
-      std::memcpy(content_of(page).data() + shape.node_offset(0), bytes, shape.node_bytes);
-      set_used_bytes(page, shape.node_offset(1));
-      return true;
-    });
-    UnlockReleaseBuffer(buffer);
-    if (shape.nodes_per_page > 1) {
-      RelationSetTargetBlock(index_, block);
-      RecordFreeIndexPage(index_, block);
-    }
-    return shape.node_id(block, 0);
-  }
-
-  bool try_page(BlockNumber block, const std::byte* bytes, core::NodeId* id) {
-    const format::GraphShape& shape = state_->shape;
-    const Buffer buffer = ReadBuffer(index_, block);
-    LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
-    // The free space map is a hint: it may name any page.
-    const Page old_page = BufferGetPage(buffer);
-    bool has_room = is_page_of_kind(old_page, format::PageKind::kNodes) &&
-                    node_page_fault(old_page, shape) == nullptr;
-    std::uint16_t slot = 0;
-    if (has_room) {
-      slot = format::at<format::NodePageHeader>(content_of(old_page), 0)->n_nodes;
-      has_room = slot < shape.nodes_per_page;
-    }
-    if (has_room) {
-      change_page(index_, buffer, 0, [&](Page page) {
-        const format::PageBytes content = content_of(page);
-        std::memcpy(content.data() + shape.node_offset(slot), bytes, shape.node_bytes);
-        format::at<format::NodePageHeader>(content, 0)->n_nodes = slot + 1;
-        set_used_bytes(page, shape.node_offset(slot + 1U));
-        return true;
-      });
-      *id = shape.node_id(block, slot);
-    }
-    UnlockReleaseBuffer(buffer);
-    if (has_room)
-      RelationSetTargetBlock(index_, slot + 1U < shape.nodes_per_page ? block : InvalidBlockNumber);
-    return has_room;
-  }
+  CodedLink encode_entry() { return coder_.encode_entry(link_point_); }
 
   /// About one node in twice the square root of all becomes an entry, so that the table grows as
   /// the square root does.
@@ -297,96 +268,28 @@ class Inserter {
     return static_cast<double>(mixed >> 11) * 0x1p-53 * one_in < 1;
   }
 
-  void add_entry(core::NodeId id) {
-    const format::GraphShape& shape = state_->shape;
-    const CodedLink link = coder_.encode_entry(link_point_);
-    BlockNumber block = state_->meta.entry_block;
-    BlockNumber spare = format::kNoBlock;
-    format::ChainGuard guard;
-    bool is_again = false;  // the page that was the last one, once more
-    while (true) {
+  /// Makes chosen neighbors link back. The nearest one with a place keeps its link for good, so
+  /// that the new node can be reached; the others link back if that makes their links better.
+  void link_back(core::NodeId id) {
+    bool is_kept = false;
+    for (std::size_t i = 0; i < n_links_; ++i) {
       CHECK_FOR_INTERRUPTS();
-      if (block >= RelationGetNumberOfBlocks(index_) || (!is_again && guard.is_ring(block))) {
-        report_damaged(index_, block, "The entry table is not a chain.");
-      }
-      const char* fault = nullptr;
-      BlockNumber next = format::kNoBlock;
-      const bool changed =
-          with_exclusive_page(index_, block, format::PageKind::kEntries, [&](Page page) {
-            const auto* header = format::at<format::EntryPageHeader>(content_of(page), 0);
-            fault = format::entry_page_fault(content_of(page), used_bytes(page), shape);
-            if (fault != nullptr) return false;
-            next = trailer_of(page)->next;
-            if (spare == format::kNoBlock && header->n_entries < shape.entries_per_page()) {
-              append_entry(page, id, link);
-              return true;
-            }
-            if (next != format::kNoBlock || spare == format::kNoBlock) return false;
-            trailer_of(page)->next = spare;
-            return true;
-          });
-      if (fault != nullptr) report_damaged(index_, block, fault);
-      if (changed) return;
-      is_again = next == format::kNoBlock;
-      if (next != format::kNoBlock) {
-        block = next;
-        continue;
-      }
-      const Buffer buffer = extend_index(index_);
-      spare = BufferGetBlockNumber(buffer);
-      change_page(index_, buffer, GENERIC_XLOG_FULL_IMAGE, [&](Page page) {
-        init_page(page, format::PageKind::kEntries);
-        *format::at<format::EntryPageHeader>(content_of(page), 0) = {0, 0, 0, 0, 0};
-        append_entry(page, id, link);
-        return true;
-      });
-      UnlockReleaseBuffer(buffer);
+      is_kept |= link_back_from(i, id, !is_kept);
     }
+    // All of them are full of links that are kept, or gone.
+    if (!is_kept && n_links_ > 0) add_entry(index_, *state_, id, encode_entry());
   }
 
-  void append_entry(Page page, core::NodeId id, const CodedLink& link) {
+  bool link_back_from(std::size_t i, core::NodeId id, bool keep) {
     const format::GraphShape& shape = state_->shape;
-    const format::PageBytes content = content_of(page);
-    auto* const header = format::at<format::EntryPageHeader>(content, 0);
-    if (header->n_entries == 0) {
-      // The first one sets the scales, with room for points much farther from the center.
-      constexpr float kRoom = 8;
-      header->a_scale = scale_for_a(kRoom * std::fabs(link.factors.a));
-      header->b_scale = scale_for_b(kRoom * link.factors.b);
-    }
-    const std::size_t group = header->n_entries / core::kLinkGroup;
-    const std::size_t column = header->n_entries % core::kLinkGroup;
-    if (column == 0) {
-      std::memset(static_cast<void*>(&format::entry_group(content, shape, group)), 0,
-                  shape.group_bytes);
-    }
-    store_link(shape, *state_, format::entry_group(content, shape, group), column, id, link,
-               header->a_scale, header->b_scale);
-    header->n_entries += 1;
-    set_used_bytes(page, sizeof *header + (group + 1) * shape.group_bytes);
-  }
-
-  /// Makes the i-th chosen neighbor link back to the new node, if that makes its links better.
-  /// The nearest one always does, so that the new node can be reached.
-  void link_back(core::NodeId id, std::size_t i) {
-    CHECK_FOR_INTERRUPTS();
-    const format::GraphShape& shape = state_->shape;
-    const Met& met = sink_.met[links_[i].id];
-    auto* const y = static_cast<float*>(palloc(shape.link_code.dim * sizeof(float)));
-    const LinkPoint from = coder_.decode(met.z, met.code.scale, met.traits.norm, y);
-    const CodedLink link = coder_.encode(from, link_point_);
-    const char* fault = nullptr;
-    with_exclusive_page(index_, shape.block_of(met.id), format::PageKind::kNodes, [&](Page page) {
-      fault = node_page_fault(page, shape);
-      if (fault != nullptr) return false;
-      const format::NodeView node = format::node_at(content_of(page), shape, shape.slot_of(met.id));
-      fault = format::node_fault(format::ConstNodeView{node.bytes, node.shape});
-      if (fault != nullptr) return false;
+    const Met& met = chosen(i);
+    const CodedLink link = coder_.encode(points_[i], link_point_);
+    return change_node(met, [&](const format::NodeView& node) {
       format::NodeHeader& header = node.header();
       std::size_t place = header.n_links;
       if (place == shape.max_links) {
-        place = place_for(node, links_[i].distance, i == 0);
-        if (place == shape.max_links) return false;
+        place = place_for(node, links_[i].distance, keep);
+        if (place == kNoPlace) return false;
       } else {
         if (place == 0) {
           header.a_scale = scale_for_a(2 * std::fabs(link.factors.a));
@@ -394,56 +297,23 @@ class Inserter {
         }
         header.n_links += 1;
       }
-      store_link(shape, *state_, node.group(place / core::kLinkGroup), place % core::kLinkGroup, id,
-                 link, header.a_scale, header.b_scale);
+      format::LinkGroup& group = node.group(place / core::kLinkGroup);
+      store_link(shape, *state_, group, place % core::kLinkGroup, id, link, header.a_scale,
+                 header.b_scale);
+      group.set_kept(place % core::kLinkGroup, keep);
       return true;
     });
-    if (fault != nullptr) report_damaged(index_, shape.block_of(met.id), fault);
-    pfree(y);
   }
 
-  /// Which link of a full node gives way to the new node x, by what the page itself knows: the
-  /// lengths of its links and estimates of their distances to x. A link gives way if x lies between
-  /// (it is nearer to x than to the node); the farthest such, or the farthest of all if x is nearer
-  /// than that. max_links if none does.
-  std::size_t place_for(const format::NodeView& node, float distance, bool must) const {
-    const format::GraphShape& shape = state_->shape;
+  std::size_t place_for(const format::NodeView& node, float distance, bool keep) const {
     const format::NodeHeader& header = node.header();
-    const double unit_added = state_->space.longest / state_->space.unit;
-    const double own_added = std::sqrt(core::added_square(state_->space, header.traits.norm));
-    const core::PointDistance own =
-        core::distance_to(state_->space, query_.point, node.code(), header.code, header.traits);
+    const double own_squared =
+        core::distance_to(state_->space, query_.point, node.code(), header.code, header.traits)
+            .squared;
+    const HeldLinks held(*state_, {node.bytes, node.shape}, query_, own_squared);
     // L1 distances and the squares of link codes do not compare: links are weighed by squares.
-    const double to_node = state_->space.metric == core::Metric::kL1 ? own.squared : distance;
-    std::size_t farthest = shape.max_links, covered = shape.max_links;
-    double farthest_length = -1, covered_length = -1;
-    for (std::size_t i = 0; i < shape.max_links; ++i) {
-      const format::LinkGroup& group = node.group(i / core::kLinkGroup);
-      const std::size_t column = i % core::kLinkGroup;
-      float sums[core::kLinkGroup];
-      core::score_link_group(shape.link_code, query_.link_query, group.words(shape), sums);
-      const double b = static_cast<double>(header.b_scale) * group.b[column];
-      double length = core::link_length_squared(shape.link_code, b);
-      double to_new =
-          own.squared + static_cast<double>(header.a_scale) * group.a[column] - b * sums[column];
-      if (shape.has_added) {
-        const double added = unit_added * std::sqrt(static_cast<double>(group.added()[column]) /
-                                                    format::kLargestAdded);
-        length += (added - own_added) * (added - own_added);
-        to_new += (added - query_.added) * (added - query_.added);
-      }
-      if (length > farthest_length) {
-        farthest_length = length;
-        farthest = i;
-      }
-      if (core::kPruneFactorSquared * to_new < length && to_node < length &&
-          length > covered_length) {
-        covered_length = length;
-        covered = i;
-      }
-    }
-    if (covered != shape.max_links) return covered;
-    return must || to_node < farthest_length ? farthest : shape.max_links;
+    const bool is_l1 = state_->space.metric == core::Metric::kL1;
+    return held.place_for(is_l1 ? static_cast<float>(own_squared) : distance, keep);
   }
 
   Relation index_;
@@ -457,32 +327,12 @@ class Inserter {
   LinkPoint link_point_{};
   PreparedQuery query_{};
   MetSink sink_{};
-  bool is_first_ = false;
+  bool is_first_ = false, row_is_in_ = false;
   core::Neighbor* links_ = nullptr;  ///< chosen: places in sink_.met
   std::size_t n_links_ = 0;
+  LinkPoint* points_ = nullptr;  ///< of the chosen
 };
 static_assert(std::is_trivially_destructible_v<Inserter>);
-
-/// Adds a row to one of the metapage's chains.
-void insert_side_row(Relation index, const GraphState& state,
-                     format::BlockId format::GraphMeta::*chain, core::NodeId owner,
-                     const format::Tid& tid) {
-  BlockNumber first = read_meta(index).*chain;
-  if (first == format::kNoBlock) {
-    const BlockNumber page_block = new_tid_page(index, owner, tid);
-    const bool changed =
-        with_exclusive_page(index, kMetaBlock, format::PageKind::kMeta, [&](Page page) {
-          auto* const meta = format::at<format::GraphMeta>(content_of(page), 0);
-          first = meta->*chain;
-          if (first != format::kNoBlock) return false;
-          meta->*chain = page_block;
-          return true;
-        });
-    if (changed) return;
-    // Another backend began the chain meanwhile; our page stays empty of meaning.
-  }
-  add_to_tid_chain(index, state.shape, first, owner, tid);
-}
 
 /// An index without nodes takes its sizes from the first row. Loads the state anew.
 void settle_by_row(Relation index, GraphState** state, const RowVector& row) {
@@ -507,12 +357,10 @@ void settle_by_row(Relation index, GraphState** state, const RowVector& row) {
 void insert_row(Relation index, GraphState** state, const RowVector& row, ItemPointer heap_tid) {
   switch (row.place) {
     case RowPlace::kNullRows:
-      insert_side_row(index, **state, &format::GraphMeta::null_rows, format::kNullRowsOwner,
-                      to_tid(*heap_tid));
+      add_to_tid_chain(index, (*state)->shape, {format::kNullRowsOwner, 0}, to_tid(*heap_tid));
       return;
     case RowPlace::kZeroRows:
-      insert_side_row(index, **state, &format::GraphMeta::zero_rows, format::kZeroRowsOwner,
-                      to_tid(*heap_tid));
+      add_to_tid_chain(index, (*state)->shape, {format::kZeroRowsOwner, 0}, to_tid(*heap_tid));
       return;
     case RowPlace::kGraph:
       break;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "pg/memory.hpp"
+
 namespace nearest::pg::graph {
 
 LinkCoder::LinkCoder(const GraphState* state) : state_(state) {
@@ -35,9 +37,9 @@ CodedLink LinkCoder::encode(const LinkPoint& v, const LinkPoint& u) {
 
 CodedLink LinkCoder::encode_entry(const LinkPoint& u) { return encode({origin_, 0}, u); }
 
-void store_link_factors(const format::GraphShape& shape, const GraphState& state,
-                        format::LinkGroup& group, std::size_t column, core::NodeId id,
-                        const CodedLink& link, float a_scale, float b_scale) {
+void store_link(const format::GraphShape& shape, const GraphState& state, format::LinkGroup& group,
+                std::size_t column, core::NodeId id, const CodedLink& link, float a_scale,
+                float b_scale) {
   group.ids[column] = id;
   group.a[column] = format::pack_a(link.factors.a, a_scale);
   group.b[column] = format::pack_b(link.factors.b, b_scale);
@@ -47,16 +49,43 @@ void store_link_factors(const format::GraphShape& shape, const GraphState& state
     group.added()[column] =
         static_cast<std::uint16_t>(std::min(share, 1.0) * format::kLargestAdded);
   }
-}
-
-void store_link(const format::GraphShape& shape, const GraphState& state, format::LinkGroup& group,
-                std::size_t column, core::NodeId id, const CodedLink& link, float a_scale,
-                float b_scale) {
-  store_link_factors(shape, state, group, column, id, link, a_scale, b_scale);
   std::uint64_t* const words = group.words(shape);
   for (std::size_t w = 0; w < shape.link_code.code_words(); ++w) {
     words[w * core::kLinkGroup + column] = link.words[w * core::kLinkGroup];
   }
+}
+
+LinkBatch::LinkBatch(const GraphState* state, std::size_t n) : state_(state) {
+  const std::size_t words = state->shape.link_code.code_words() * core::kLinkGroup;
+  items_ = allocate_in<Item>(CurrentMemoryContext, n);
+  words_ = allocate_in<std::uint64_t>(CurrentMemoryContext, n * words);
+}
+
+void LinkBatch::add(core::NodeId id, const CodedLink& link) {
+  const std::size_t words = state_->shape.link_code.code_words() * core::kLinkGroup;
+  items_[n_] = {id, link.factors, link.added_square};
+  for (std::size_t w = 0; w < words; w += core::kLinkGroup) {
+    words_[n_ * words + w] = link.words[w];
+  }
+  ++n_;
+}
+
+void LinkBatch::choose_scales(float* a_scale, float* b_scale) const {
+  float largest_a = 0, largest_b = 0;
+  for (std::size_t i = 0; i < n_; ++i) {
+    largest_a = std::max(largest_a, std::fabs(items_[i].factors.a));
+    largest_b = std::max(largest_b, items_[i].factors.b);
+  }
+  *a_scale = scale_for_a(largest_a);
+  *b_scale = scale_for_b(largest_b);
+}
+
+void LinkBatch::store_one(std::size_t i, format::LinkGroup& group, float a_scale,
+                          float b_scale) const {
+  const std::size_t words = state_->shape.link_code.code_words() * core::kLinkGroup;
+  const CodedLink link{items_[i].factors, items_[i].added_square, words_ + i * words};
+  store_link(state_->shape, *state_, group, i % core::kLinkGroup, items_[i].id, link, a_scale,
+             b_scale);
 }
 
 }  // namespace nearest::pg::graph

@@ -191,7 +191,7 @@ class PageGraph {
     constexpr float kLeast = 1e-30F;  // so that weights stay finite and above zero
 #pragma omp simd
     for (std::size_t j = 0; j < core::kLinkGroup; ++j) {
-      const float b = b_scale * static_cast<float>(group.b[j]);
+      const float b = b_scale * static_cast<float>(group.b_steps(j));
       estimates[j] = from_node + a_scale * static_cast<float>(group.a[j]) - b * sums[j];
       weights[j] = 1.0F / (b * b * from_node + kLeast) + kLeast;
     }

@@ -31,6 +31,7 @@ struct Found {
   std::uint32_t first_tid;
   std::uint32_t n_tids;
   BlockNumber more_tids;
+  std::uint32_t version;
 };
 
 /// Copies what a visited node holds, under its page's lock.
@@ -57,8 +58,9 @@ struct FoundSink {
     if (header.n_tids == 0 && header.more_tids == format::kNoBlock) return;
     const std::size_t n = found.size(), first = tids.size();
     found.set_size(n + 1);
-    found[n] = {distance.bound, distance.value,  id, static_cast<std::uint32_t>(first),
-                header.n_tids,  header.more_tids};
+    found[n] = {
+        distance.bound,   distance.value, id, static_cast<std::uint32_t>(first), header.n_tids,
+        header.more_tids, header.version};
     tids.set_size(first + header.n_tids);
     std::copy(node.tids(), node.tids() + header.n_tids, tids.begin() + first);
   }
@@ -282,10 +284,10 @@ bool next_rest(IndexScanDesc scan) {
   return state->end_found > 0 || state->rest_block < n_blocks;
 }
 
-void begin_side_rows(IndexScanDesc scan, BlockNumber first, core::NodeId owner) {
+void begin_side_rows(IndexScanDesc scan, BlockNumber first, core::NodeId chain) {
   ScanState* const state = state_of(scan);
   state->chain_tids.clear();
-  state->counts.pages += read_tid_chain(scan->indexRelation, state->graph->shape, first, owner,
+  state->counts.pages += read_tid_chain(scan->indexRelation, state->graph->shape, {chain, 0}, first,
                                         ContextArena{state->query_context}, state->chain_tids);
   state->tids = state->chain_tids.begin();
   state->n_tids = state->chain_tids.size();
@@ -311,8 +313,8 @@ bool next_node(IndexScanDesc scan) {
         state->chain_tids.push_back(ContextArena{state->query_context}, state->tids[i]);
       }
       state->counts.pages +=
-          read_tid_chain(scan->indexRelation, state->graph->shape, found.more_tids, found.id,
-                         ContextArena{state->query_context}, state->chain_tids);
+          read_tid_chain(scan->indexRelation, state->graph->shape, {found.id, found.version},
+                         found.more_tids, ContextArena{state->query_context}, state->chain_tids);
       state->tids = state->chain_tids.begin();
       state->n_tids = state->chain_tids.size();
     }

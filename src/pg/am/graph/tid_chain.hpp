@@ -1,4 +1,8 @@
 /// Rows that did not fit into their node, or have none: chains of row pages.
+///
+/// Locks: a page that leads to a chain before the chain's pages, these in the order of the chain.
+/// Readers and appenders hold one at a time, so that a page that they were led to may be another's
+/// by the time they lock it: they compare owner, version and serial, and begin anew.
 #pragma once
 
 #include "pg/postgres.hpp"
@@ -21,18 +25,30 @@ inline format::Tid to_tid(const ItemPointerData& pointer) {
   return {pointer.ip_blkid.bi_hi, pointer.ip_blkid.bi_lo, pointer.ip_posid};
 }
 
-/// Appends to `tids` the rows of the chain that begins at `block` and belongs to `owner`.
-/// Returns the number of pages read.
-std::int64_t read_tid_chain(Relation index, const format::GraphShape& shape, BlockNumber block,
-                            core::NodeId owner, ContextArena arena,
+/// Whose rows: a node of a version, or one of the metapage's chains, whose version is 0.
+struct ChainOwner {
+  core::NodeId id;
+  std::uint32_t version;
+};
+
+/// Where on its owner's page a chain begins; null if the node is not there any more. A fault of the
+/// page is an error.
+format::BlockId* chain_head(Relation index, const format::GraphShape& shape,
+                            const ChainOwner& owner, Page page);
+BlockNumber page_of_owner(const format::GraphShape& shape, const ChainOwner& owner);
+
+/// Appends a chain's rows to `tids`, all that a snapshot taken before can see. Returns the number
+/// of pages read.
+std::int64_t read_tid_chain(Relation index, const format::GraphShape& shape,
+                            const ChainOwner& owner, BlockNumber first, ContextArena arena,
                             core::ArenaArray<format::Tid>& tids);
 
-/// Adds a row to a chain whose first page is known and not kNoBlock: to the first page with room,
-/// or to a new one at the end.
-void add_to_tid_chain(Relation index, const format::GraphShape& shape, BlockNumber first,
-                      core::NodeId owner, const format::Tid& tid);
+/// Adds a row. False if the owner is not there any more.
+bool add_to_tid_chain(Relation index, const format::GraphShape& shape, const ChainOwner& owner,
+                      const format::Tid& tid);
 
-/// Makes a row page with one row that nothing points to yet, as one WAL record.
-BlockNumber new_tid_page(Relation index, core::NodeId owner, const format::Tid& tid);
+/// Gives a chain's empty pages back. Returns whether the chain has pages left; owners that are gone
+/// have none.
+bool drop_empty_pages(Relation index, const format::GraphShape& shape, const ChainOwner& owner);
 
 }  // namespace nearest::pg::graph
