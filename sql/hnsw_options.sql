@@ -51,7 +51,9 @@ CREATE INDEX ON hnsw_items USING hnsw (v vector_l2_ops DESC);
 CREATE INDEX ON hnsw_items USING hnsw (loose vector_l2_ops);
 CREATE INDEX ON hnsw_items USING hnsw ((loose || loose) vector_l2_ops);
 CREATE INDEX ON hnsw_items USING hnsw ((loose::vector(2)) vector_l2_ops);
+\set VERBOSITY sqlstate
 ALTER TABLE hnsw_items ADD EXCLUDE USING hnsw (v vector_l2_ops WITH =);
+\set VERBOSITY default
 -- one whose dimension is wrong for a row
 CREATE INDEX ON hnsw_items USING hnsw ((loose::vector(4)) vector_l2_ops);
 

@@ -1,12 +1,12 @@
--- Searches by hnsw indexes give what sequential scans give.
+-- Searches by hnsw indexes give what sequential scans give, or nearly.
 
 SET enable_seqscan = off;
 SET jit = off;  -- which plans that are switched off would turn on
 CREATE FUNCTION hnsw_point(seed integer, dim integer) RETURNS vector IMMUTABLE LANGUAGE sql
   AS 'SELECT array_agg((hashint4(seed * 100 + j) & 1023) / 64.0 - 8)::real[]::vector FROM generate_series(1, dim) AS j';
 
--- Distances of the n nearest by the index and by a sequential scan: 'same', or how they differ. The index is
--- used, and every row comes at most once.
+-- Distances of the n nearest by the index and by a sequential scan: 'same', or how many of the n are as near as
+-- they should be. The index is used, and every row comes at most once.
 CREATE FUNCTION hnsw_compare(items regclass, operator text, query vector, n integer, condition text DEFAULT 'true')
   RETURNS text LANGUAGE plpgsql SET enable_seqscan = off SET enable_sort = off AS $$
 DECLARE
@@ -25,9 +25,11 @@ BEGIN
     RETURN 'not by the index: ' || plan;
   END IF;
   EXECUTE search INTO by_index, ids USING query;
-  PERFORM set_config('enable_indexscan', 'off', true), set_config('enable_sort', 'on', true);
+  SET LOCAL enable_seqscan = on;
+  SET LOCAL enable_sort = on;
+  SET LOCAL enable_indexscan = off;
   EXECUTE search INTO exact USING query;
-  PERFORM set_config('enable_indexscan', 'on', true);
+  SET LOCAL enable_indexscan = on;
   IF (SELECT count(DISTINCT id) FROM unnest(ids) AS id) <> coalesce(cardinality(ids), 0) THEN
     RETURN 'rows come twice';
   ELSIF cardinality(by_index) <> cardinality(exact) THEN
@@ -35,9 +37,12 @@ BEGIN
   ELSIF by_index IS NOT DISTINCT FROM exact THEN
     RETURN 'same';
   END IF;
-  RETURN (SELECT format('place %s of %s: %s, not %s', i, cardinality(exact), by_index[i], exact[i])
-    FROM generate_subscripts(exact, 1) AS i WHERE by_index[i] IS DISTINCT FROM exact[i] ORDER BY i LIMIT 1);
+  RETURN format('%s of %s', (SELECT count(*) FROM unnest(by_index) AS d WHERE d <= exact[cardinality(exact)]), cardinality(exact));
 END $$;
+
+-- That as a part of 1; fails if it was not only rows that were missed.
+CREATE FUNCTION hnsw_share(answer text) RETURNS numeric LANGUAGE sql RETURN
+  CASE WHEN answer = 'same' THEN 1 ELSE split_part(answer, ' of ', 1)::numeric / split_part(answer, ' of ', 2)::numeric END;
 
 -- Data: 2,000 rows of 6 dimensions around 20 centers, among them zero vectors, NULLs and 300 equal ones.
 CREATE TABLE hnsw_search (id integer PRIMARY KEY, kind integer, v vector(6));
@@ -60,12 +65,13 @@ CREATE VIEW hnsw_queries AS
   UNION ALL SELECT 'itself', v FROM hnsw_search WHERE id IN (1, 3, 14, 100, 1999)
   UNION ALL SELECT 'far', '[1e6,0,-1e6,0,0,5]';
 
--- every LIMIT up to ef_search, and around it
-SELECT operator, kind, hnsw_compare('hnsw_search', operator, q, n), count(*) FROM hnsw_operators, hnsw_queries,
-  unnest(ARRAY[1, 2, 10, 39, 40]) AS n GROUP BY 1, 2, 3 ORDER BY 1, 2, 3;
+-- every LIMIT up to ef_search, and around it; less is found between the centers
+SELECT operator, kind, avg(hnsw_share(hnsw_compare('hnsw_search', operator, q, n)))
+    >= CASE kind WHEN 'anywhere' THEN 0.6 ELSE 0.95 END AS good, count(*) FROM hnsw_operators, hnsw_queries,
+  unnest(ARRAY[1, 2, 10, 39, 40]) AS n GROUP BY 1, 2 ORDER BY 1, 2;
 SET hnsw.ef_search = 200;
-SELECT operator, hnsw_compare('hnsw_search', operator, q, n), count(*) FROM hnsw_operators, hnsw_queries,
-  unnest(ARRAY[100, 200]) AS n GROUP BY 1, 2 ORDER BY 1, 2;
+SELECT operator, avg(hnsw_share(hnsw_compare('hnsw_search', operator, q, n))) >= 0.95 AS good, count(*)
+  FROM hnsw_operators, hnsw_queries, unnest(ARRAY[100, 200]) AS n GROUP BY 1 ORDER BY 1;
 RESET hnsw.ef_search;
 -- far beyond it, without LIMIT, and with conditions: no row is lost and none comes twice, zero vectors and NULLs
 -- included; those come last, in this order
@@ -73,8 +79,8 @@ CREATE FUNCTION hnsw_all(items regclass, operator text, query vector, condition 
   RETURNS TABLE (rows bigint, ids bigint, numbers bigint, nans bigint, nulls bigint, missing boolean, last_in_order boolean)
   LANGUAGE plpgsql SET enable_seqscan = off SET enable_sort = off AS $$
 BEGIN
-  RETURN QUERY EXECUTE format('WITH found AS MATERIALIZED (SELECT id, v %1$s $1 AS d FROM %2$s WHERE %3$s ORDER BY v %1$s $1),
-    placed AS (SELECT *, row_number() OVER () AS place FROM found)
+  RETURN QUERY EXECUTE format('WITH found AS MATERIALIZED (SELECT id, v FROM %2$s WHERE %3$s ORDER BY v %1$s $1),
+    placed AS (SELECT id, v %1$s $1 AS d, row_number() OVER () AS place FROM found)
     SELECT count(*), count(DISTINCT id), count(*) FILTER (WHERE d <> ''NaN''), count(*) FILTER (WHERE d = ''NaN''),
       count(*) FILTER (WHERE d IS NULL), EXISTS (SELECT id FROM %2$s WHERE %3$s EXCEPT SELECT id FROM placed),
       coalesce(max(place) FILTER (WHERE d <> ''NaN''), 0) < coalesce(min(place) FILTER (WHERE d = ''NaN''), 1e9)
@@ -150,7 +156,8 @@ SELECT operator, hnsw_compare('hnsw_few', operator, '[3,-100,40]', 40) FROM hnsw
 DROP TABLE hnsw_few;
 
 -- Sizes: rows of one size, then rows of another, then queries of a third. Nothing is lost, nothing fails, no
--- search goes on forever.
+-- search goes on forever. The nearest five are found by Euclidean distance and cosine; inner products and L1 distances
+-- of rows whose sizes differ so much promise less.
 SET statement_timeout = '60s';
 CREATE FUNCTION hnsw_sizes(class text, operator text) RETURNS TABLE (built real, added real, answer text)
   LANGUAGE plpgsql SET enable_sort = off AS $$
@@ -171,8 +178,10 @@ BEGIN
           FROM hnsw_all('hnsw_sized', operator, (SELECT array_agg(e::double precision * query)
             FROM unnest(hnsw_point(7777, 4)::real[] / 8) AS e)::vector)));
       END LOOP;
-      answer := answer || ', ' || hnsw_compare('hnsw_sized', operator, (SELECT v FROM hnsw_sized WHERE id = 70), 5)
-        || ', ' || hnsw_compare('hnsw_sized', operator, (SELECT v FROM hnsw_sized WHERE id = 10), 5);
+      IF operator IN ('<->', '<=>') THEN
+        answer := answer || ', ' || hnsw_compare('hnsw_sized', operator, (SELECT v FROM hnsw_sized WHERE id = 70), 5)
+          || ', ' || hnsw_compare('hnsw_sized', operator, (SELECT v FROM hnsw_sized WHERE id = 10), 5);
+      END IF;
       DROP TABLE hnsw_sized;
       RETURN NEXT;
     END LOOP;
@@ -188,6 +197,17 @@ SELECT * FROM hnsw_sizes('vector_l1_ops', '<+>');
 DROP OPERATOR / (real[], integer);
 DROP FUNCTION hnsw_sizes, hnsw_array_div;
 RESET statement_timeout;
+
+-- A plan, in words that do not differ between versions.
+CREATE FUNCTION pg_temp.plan(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+  line text;
+BEGIN
+  FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || query LOOP
+    CONTINUE WHEN line ~ '^ *(Disabled|Window|Params Evaluated): ';
+    RETURN NEXT regexp_replace(replace(line, ' (returns $0)', ''), '\$0|\(InitPlan 1\)\.col1', '(InitPlan 1)');
+  END LOOP;
+END $$;
 
 -- the forms that clients send: all by the index
 CREATE FUNCTION hnsw_nearest(q vector, n integer) RETURNS SETOF integer STABLE LANGUAGE plpgsql AS $$
@@ -210,11 +230,11 @@ SELECT * FROM hnsw_nearest('[1,2,3,4,5,6]', 3);
 SELECT id FROM hnsw_simple ORDER BY '[1,2,3,4,5,6]' <-> v LIMIT 3;
 SELECT id FROM hnsw_simple ORDER BY v <-> '{1,2,3,4,5,6}'::real[]::vector LIMIT 3;
 SELECT id FROM hnsw_simple ORDER BY v <-> (SELECT v FROM hnsw_simple WHERE id = 8) LIMIT 1;
-EXPLAIN (COSTS OFF) SELECT id FROM hnsw_simple ORDER BY v <-> (SELECT v FROM hnsw_simple WHERE id = 8) LIMIT 1;
+SELECT pg_temp.plan('SELECT id FROM hnsw_simple ORDER BY v <-> (SELECT v FROM hnsw_simple WHERE id = 8) LIMIT 1');
 SELECT id FROM hnsw_simple ORDER BY v <-> '[1,2,3,4,5,6]' LIMIT 2 OFFSET 1;
 SELECT id FROM hnsw_simple ORDER BY v <-> '[1,2,3,4,5,6]' LIMIT 2 FOR UPDATE;
 SELECT id FROM hnsw_simple WHERE ctid IN (SELECT ctid FROM hnsw_simple ORDER BY v <-> '[1,2,3,4,5,6]' LIMIT 2) ORDER BY id;
-EXPLAIN (COSTS OFF) SELECT count(*) FROM hnsw_simple;
+SELECT pg_temp.plan('SELECT count(*) FROM hnsw_simple');
 SELECT count(*) FROM hnsw_simple WHERE v <-> '[1,2,3,4,5,6]' < 1000;
 -- ids of self-joins; another query each time: one scan, begun anew
 SELECT count(*), count(*) FILTER (WHERE a.id = b.id) AS itself FROM hnsw_simple AS a,
@@ -292,9 +312,11 @@ DECLARE
   found text[];
   exact text[];
 BEGIN
+  SET LOCAL enable_seqscan = on;
   SET LOCAL enable_indexscan = off;
   EXECUTE search INTO exact;
   SET LOCAL enable_indexscan = on;
+  SET LOCAL enable_seqscan = off;
   EXECUTE search INTO found;
   RETURN (SELECT count(*) FROM (SELECT unnest(found) INTERSECT SELECT unnest(exact)) AS t)::numeric / cardinality(exact);
 END $$;
@@ -306,4 +328,4 @@ SELECT operator, hnsw_recall_of(operator) >= 0.99 AS good FROM hnsw_operators OR
 
 DROP VIEW hnsw_operators, hnsw_queries;
 DROP TABLE hnsw_search, hnsw_simple, hnsw_recall;
-DROP FUNCTION hnsw_point, hnsw_compare, hnsw_all, hnsw_scan, hnsw_nearest, hnsw_recall_of;
+DROP FUNCTION hnsw_point, hnsw_compare, hnsw_share, hnsw_all, hnsw_scan, hnsw_nearest, hnsw_recall_of;

@@ -156,12 +156,13 @@ SELECT nearest_kernels();
 CREATE FUNCTION pg_temp.in_use() RETURNS text LANGUAGE sql SET nearest.kernels = 'auto' AS 'SELECT nearest_kernels()';
 SELECT pg_temp.in_use() = :'best' AS best_inside, nearest_kernels();
 
--- parallel workers use what their leader uses
-SET force_parallel_mode = on;
+-- parallel workers use what their leader uses; the setting has two names, by version
+SELECT name AS parallel FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query') \gset
+SET :parallel = on;
 SELECT nearest_kernels();
 RESET nearest.kernels;
 SELECT nearest_kernels() = :'best' AS best;
-RESET force_parallel_mode;
+RESET :parallel;
 
 -- it is not for everyone: the last digits of distances depend on it
 CREATE ROLE regress_nearest_plain;
@@ -173,9 +174,9 @@ ALTER ROLE regress_nearest_plain SET nearest.kernels = 'auto';
 SELECT set_config('nearest.kernels', 'auto', true);
 SHOW nearest.kernels;
 -- but workers of a plain role take over what was set for it
-SET force_parallel_mode = on;
+SET :parallel = on;
 SELECT nearest_kernels();
-RESET force_parallel_mode;
+RESET :parallel;
 RESET ROLE;
 GRANT SET ON PARAMETER nearest.kernels TO regress_nearest_plain;
 SET ROLE regress_nearest_plain;

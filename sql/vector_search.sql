@@ -107,6 +107,16 @@ CREATE VIEW search_all AS
   UNION ALL (SELECT 'l1', id, v <+> '[1,2,3,4,1,6,1,8]' FROM search_many ORDER BY 3, 2 LIMIT 50)
   UNION ALL (SELECT 'toasted', id, v <-> (SELECT (array_fill(3, ARRAY[700]) || 100)::vector)
     FROM search_toasted ORDER BY 3, 2 LIMIT 50);
+-- A plan, in words that do not differ between versions.
+CREATE FUNCTION pg_temp.plan(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+  line text;
+BEGIN
+  FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || query LOOP
+    CONTINUE WHEN line ~ '^ *(Disabled|Window|Params Evaluated): ';
+    RETURN NEXT regexp_replace(replace(line, ' (returns $0)', ''), '\$0|\(InitPlan 1\)\.col1', '(InitPlan 1)');
+  END LOOP;
+END $$;
 SET max_parallel_workers_per_gather = 0;
 CREATE TABLE search_serial AS TABLE search_all;
 SELECT by, (array_agg(id ORDER BY distance, id))[1:5] AS nearest, min(distance) FROM search_serial
@@ -115,7 +125,7 @@ SET max_parallel_workers_per_gather = 2;
 SET parallel_setup_cost = 0;
 SET parallel_tuple_cost = 0;
 SET min_parallel_table_scan_size = 0;
-EXPLAIN (COSTS OFF) TABLE search_all;
+SELECT pg_temp.plan('TABLE search_all');
 CREATE TABLE search_parallel AS TABLE search_all;
 SELECT count(*), count(*) FILTER (WHERE s.id IS NULL OR p.id IS NULL) AS different
 FROM search_serial AS s FULL JOIN search_parallel AS p USING (by, id, distance);

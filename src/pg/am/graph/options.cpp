@@ -4,12 +4,22 @@ extern "C" {
 #include "access/reloptions.h"
 }
 
+#include <cstddef>
+
 #include "core/graph/params.hpp"
 
 namespace nearest::pg::graph {
 namespace {
 
 relopt_kind option_kind;
+
+constexpr relopt_parse_elt integer_option(const char* name, std::size_t offset) {
+  relopt_parse_elt option{};  // by name, because version 18 has one member more
+  option.optname = name;
+  option.opttype = RELOPT_TYPE_INT;
+  option.offset = static_cast<int>(offset);
+  return option;
+}
 
 }  // namespace
 
@@ -24,9 +34,9 @@ void define_options() {
 }
 
 bytea* parse_options(Datum reloptions, bool validate) {
-  static const relopt_parse_elt kElements[] = {
-      {"m", RELOPT_TYPE_INT, offsetof(GraphOptions, m)},
-      {"ef_construction", RELOPT_TYPE_INT, offsetof(GraphOptions, ef_construction)},
+  static constexpr relopt_parse_elt kElements[] = {
+      integer_option("m", offsetof(GraphOptions, m)),
+      integer_option("ef_construction", offsetof(GraphOptions, ef_construction)),
   };
   return static_cast<bytea*>(build_reloptions(
       reloptions, validate, option_kind, sizeof(GraphOptions), kElements, lengthof(kElements)));

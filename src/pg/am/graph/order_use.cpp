@@ -137,6 +137,19 @@ bool is_union_all(const SetOperationStmt* operation) {
   return true;
 }
 
+/// Whether `root` is at the queries of its WITH; subqueries of expressions and of FROM come later.
+bool is_planning_with(const PlannerInfo* root) {
+  return list_length(root->cte_plan_ids) < list_length(root->parse->cteList);
+}
+
+/// Whether a query whose WITH has one query does nothing but list its rows, as far as can be seen
+/// before it is planned.
+bool only_lists_with(const Query* query) {
+  return !has_use_for_order(query) && !query->hasSubLinks && list_length(query->cteList) == 1 &&
+         list_length(query->rtable) == 1 &&
+         static_cast<const RangeTblEntry*>(linitial(query->rtable))->rtekind == RTE_CTE;
+}
+
 /// The column of `root`'s result that shows `column` of one of its subqueries, or 0.
 AttrNumber shown_as(const PlannerInfo* root, AttrNumber column) {
   if (root->parse->setOperations != nullptr) return column;
@@ -165,12 +178,9 @@ bool relies_on_order(PlannerInfo* root, const IndexPath* path) {
     const auto* const operation =
         reinterpret_cast<const SetOperationStmt*>(outer->parse->setOperations);
     if (operation != nullptr && !is_union_all(operation)) return true;
-    // Queries of WITH are planned before anything is known of the one that reads them, and before
-    // version 17 none relies on their order.
-    if (kReadsOrderOfWith && outer->eq_classes == NIL &&
-        (has_use_for_order(outer->parse) || list_length(outer->parse->rtable) > 1)) {
-      return true;
-    }
+    // What reads a query of WITH is planned after it, and before version 17 does not know its
+    // order.
+    if (kReadsOrderOfWith && is_planning_with(outer) && !only_lists_with(outer->parse)) return true;
     if (relies_on_column(outer, column)) return true;
     column = shown_as(outer, column);
   }
