@@ -517,7 +517,7 @@ sub recall_is_kept
   for my $index (sort keys %{ $self->{indexes} })
   {
     my ($table, $operator) = @{ $self->{indexes}{$index} };
-    next if keys %{ $self->{rows}{$table} } < 200;
+    next if $self->{rows}{$table} && keys %{ $self->{rows}{$table} } < 200;    # hardly any search
     my $recall = $self->recall_sql($index);
     my @found = split /\n/, $self->{node}->safe_psql('postgres', qq{
       BEGIN;
