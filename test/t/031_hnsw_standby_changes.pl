@@ -36,7 +36,10 @@ $standby->start;
 sub catch_up
 {
   $primary->safe_psql('postgres', 'CHECKPOINT');    # what no commit has waited for is written too
-  $primary->wait_for_catchup($standby, 'replay', $primary->lsn('write'));
+  # asks the standby itself: one that has stopped at a page that it found inconsistent ends the test at once
+  my $lsn = $primary->lsn('write');
+  HnswChanges::wait_until(sub { $standby->safe_psql('postgres', "SELECT pg_last_wal_replay_lsn() >= '$lsn'") eq 't' },
+    'the standby replays everything');
   return;
 }
 
@@ -120,7 +123,7 @@ catch_up();
 same_pages('after the load');
 my $answers = answers_of($primary);
 is(answers_of($standby), $answers, 'after the load: the same answers');
-like($answers, qr/^149\|\{\d+/m, 'and there are some');
+like($answers, qr/^99\|\{\d+/m, 'and there are some');
 {
   local $changes->{node} = $standby;
   $changes->tables_are_right('the standby');

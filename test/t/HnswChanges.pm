@@ -20,7 +20,7 @@ use Time::HiRes qw(usleep);
 our $dim = 32;
 my $clusters = 40;
 my $pool_size = 6000;     # lines of the pool; line 0 is the vector that many rows share
-my $n_queries = 150;
+my $n_queries = 100;
 my $ids_of_a_session = 20_000;
 
 # PG_NEAREST_SEED in the environment repeats or varies the vectors and the steps. When which session does what is up
@@ -510,7 +510,7 @@ sub recall_sql
 }
 
 # Recall of ordinary searches is no more than 0.02 below that of indexes built anew of the same rows (in a transaction
-# that is rolled back). With ef_search 10, as few as are asked for, 0.1 are allowed.
+# that is rolled back). With ef_search 10, as few as are asked for, 0.08 are allowed.
 sub recall_is_kept
 {
   my ($self, $when) = @_;
@@ -534,7 +534,7 @@ sub recall_is_kept
     });
     is("@found[ 1, 3, 5, 7 ]", "$index $index $index $index", "$when: $index is searched");
     cmp_ok($found[0], '>=', $found[4] - 0.02, "$when: recall of $index is kept ($found[0] with ef_search 40, $found[4] when built anew)");
-    cmp_ok($found[2], '>=', $found[6] - 0.1, "$when: and with ef_search 10 ($found[2], $found[6] when built anew)");
+    cmp_ok($found[2], '>=', $found[6] - 0.08, "$when: and with ef_search 10 ($found[2], $found[6] when built anew)");
   }
   return;
 }
