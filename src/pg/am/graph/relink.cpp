@@ -13,6 +13,7 @@ extern "C" {
 
 #include "core/graph/params.hpp"
 #include "core/graph/select_neighbors.hpp"
+#include "format/chain.hpp"
 #include "format/verify.hpp"
 #include "pg/am/graph/back_link.hpp"
 #include "pg/am/graph/entry_table.hpp"
@@ -96,10 +97,9 @@ class Remover {
 
  private:
   void remove_range(BlockNumber begin, BlockNumber end, IndexBulkDeleteResult* stats) {
-    MemoryContext before = MemoryContextSwitchTo(AllocSetContextCreate(
-        work_context_, "hnsw emptied nodes", ALLOCSET_DEFAULT_SIZES));
-    leaving_.prepare(shape_.node_id(begin, 0),
-                     std::size_t{end - begin} * shape_.nodes_per_page);
+    MemoryContext before = MemoryContextSwitchTo(
+        AllocSetContextCreate(work_context_, "hnsw emptied nodes", ALLOCSET_DEFAULT_SIZES));
+    leaving_.prepare(shape_.node_id(begin, 0), std::size_t{end - begin} * shape_.nodes_per_page);
     for (BlockNumber block = begin; block < end; ++block) collect(block);
     if (leaving_.size() > 0) {
       replace_entries();
@@ -232,7 +232,10 @@ class Remover {
   void replace_entries() {
     core::ArenaArray<core::NodeId> all;
     const ContextArena arena{CurrentMemoryContext};
+    format::ChainGuard guard;
     for (BlockNumber block = state_.meta.entry_block; block != format::kNoBlock;) {
+      delay_vacuum();
+      if (guard.is_ring(block)) report_damaged(index_, block, "The entry table is not a chain.");
       const EntryPage page = read_entry_page(index_, state_, block);
       for (std::size_t i = 0; i < page.n; ++i) all.push_back(arena, page.ids[i]);
       block = page.next;
@@ -253,7 +256,8 @@ class Remover {
         const auto is_taken = [&](core::NodeId id) {
           return is_entry(id) || std::find(added.begin(), added.end(), id) != added.end();
         };
-        const core::NodeId next = n_left > wanted ? core::kNoNode : successor(page.ids[i], is_taken);
+        const core::NodeId next =
+            n_left > wanted ? core::kNoNode : successor(page.ids[i], is_taken);
         if (next == core::kNoNode) --n_left;
         replace_entry(block, page.ids[i], next);
         if (next != core::kNoNode) added.push_back(arena, next);
@@ -318,8 +322,7 @@ class Remover {
     bool has_any = false;
     for (std::uint32_t slot = 0; slot < n_nodes(block, page) && !has_any; ++slot) {
       const format::NodeView view = node(block, page, slot);
-      has_any = !leaving_.has(shape_.node_id(block, slot)) &&
-                links_to_leaving(as_const(view));
+      has_any = !leaving_.has(shape_.node_id(block, slot)) && links_to_leaving(as_const(view));
     }
     if (has_any) std::memcpy(page_, page, BLCKSZ);
     LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
@@ -349,8 +352,7 @@ class Remover {
     const ContextArena arena{work_context_};
     auto* const z = static_cast<std::int8_t*>(palloc(dim));
     const NodeCopy own = copy_node(id, view, z);
-    const PreparedQuery query =
-        prepare_code(state_, own.z, own.code.scale, own.traits.norm, room_);
+    const PreparedQuery query = prepare_code(state_, own.z, own.code.scale, own.traits.norm, room_);
 
     core::NodeId leaving[kMostLeavingRead];
     std::size_t n_leaving = 0, n_places = 0;
@@ -392,9 +394,8 @@ class Remover {
     if (!read_node(from, other_.bytes)) return;
     const format::ConstNodeView gone = as_const(other_);
     const format::NodeHeader& header = gone.header();
-    const double squared =
-        core::l2_squared_to(query.point.code, gone.code(), header.code.scale, header.code.square,
-                            shape_.link_code.dim);
+    const double squared = core::l2_squared_to(query.point.code, gone.code(), header.code.scale,
+                                               header.code.square, shape_.link_code.dim);
     const HeldLinks held(state_, gone, query, squared);
     for (std::size_t i = 0; i < header.n_links; ++i) {
       const core::NodeId other = link_of(gone, i);
@@ -429,8 +430,8 @@ class Remover {
     std::size_t n_read = 0, n_chosen = 0, n_passed = 0;
     for (std::size_t i = 0; i < most && n_chosen < n_places; ++i) {
       if (!is_live(candidates[i].id)) continue;  // leaves it in other_
-      read[n_read] = copy_node(candidates[i].id, as_const(other_),
-                               static_cast<std::int8_t*>(palloc(dim)));
+      read[n_read] =
+          copy_node(candidates[i].id, as_const(other_), static_cast<std::int8_t*>(palloc(dim)));
       distances[n_read] = static_cast<float>(squared_between(state_, own, read[n_read]));
       const bool is_covered =
           is_covered_by_links(own, view, read[n_read], distances[n_read]) ||
@@ -443,14 +444,15 @@ class Remover {
       (is_covered ? passed[n_passed++] : chosen[n_chosen++]) = n_read;
       ++n_read;
     }
-    for (std::size_t i = 0; i < n_passed && n_chosen < n_places; ++i) chosen[n_chosen++] = passed[i];
+    for (std::size_t i = 0; i < n_passed && n_chosen < n_places; ++i)
+      chosen[n_chosen++] = passed[i];
 
     const LinkPoint point{query.link_point, query.added};
     std::size_t next = 0;
     for (std::size_t i = 0; i < view.header().n_links; ++i) {
       if (!leaving_.has(link_of(view, i))) continue;
-      Replacement replacement{shape_.slot_of(own.id), own.version, link_of(view, i), core::kNoNode,
-                              {},                     0,           nullptr};
+      Replacement replacement{
+          shape_.slot_of(own.id), own.version, link_of(view, i), core::kNoNode, {}, 0, nullptr};
       if (next < n_chosen) encode(point, read[chosen[next++]], &replacement);
       replacements.push_back(ContextArena{work_context_}, replacement);
     }
@@ -461,9 +463,9 @@ class Remover {
                            const NodeCopy& other, float distance) {
     const PreparedQuery query =
         prepare_code(state_, other.z, other.code.scale, other.traits.norm, other_room_);
-    const double squared = core::l2_squared_between(own.z, own.code.scale, own.code.square, other.z,
-                                                    other.code.scale, other.code.square,
-                                                    shape_.link_code.dim);
+    const double squared =
+        core::l2_squared_between(own.z, own.code.scale, own.code.square, other.z, other.code.scale,
+                                 other.code.square, shape_.link_code.dim);
     const HeldLinks held(state_, view, query, squared);
     for (std::size_t i = 0; i < view.header().n_links; ++i) {
       if (!leaving_.has(link_of(view, i)) && held.covers(i, distance)) return true;
@@ -473,8 +475,7 @@ class Remover {
 
   void encode(const LinkPoint& from, const NodeCopy& to, Replacement* replacement) {
     const std::size_t n_words = shape_.link_code.code_words() * core::kLinkGroup;
-    const LinkPoint point =
-        coder_.decode(to.z, to.code.scale, to.traits.norm, other_room_.y);
+    const LinkPoint point = coder_.decode(to.z, to.code.scale, to.traits.norm, other_room_.y);
     const CodedLink link = coder_.encode(from, point);
     replacement->to = to.id;
     replacement->factors = link.factors;
@@ -566,8 +567,8 @@ class Remover {
   void adopt(core::NodeId id) {
     if (!read_node(id, node_.bytes)) return;
     if (node_.header().state == format::NodeState::kFree) return;
-    const NodeCopy child = copy_node(id, as_const(node_),
-                                     static_cast<std::int8_t*>(palloc(shape_.link_code.dim)));
+    const NodeCopy child =
+        copy_node(id, as_const(node_), static_cast<std::int8_t*>(palloc(shape_.link_code.dim)));
     const PreparedQuery query =
         prepare_code(state_, child.z, child.code.scale, child.traits.norm, room_);
     for (std::size_t i = 0; i < node_.header().n_links; ++i) {
@@ -580,14 +581,14 @@ class Remover {
   /// Makes node `from` keep a link to the child, a new one if it has none. False if it cannot.
   bool keep_link(core::NodeId from, const NodeCopy& child, const PreparedQuery& query) {
     if (!read_node(from, other_.bytes)) return false;
-    const NodeCopy parent = copy_node(from, as_const(other_),
-                                      static_cast<std::int8_t*>(palloc(shape_.link_code.dim)));
-    const CodedLink link = coder_.encode(
-        coder_.decode(parent.z, parent.code.scale, parent.traits.norm, other_room_.y),
-        {query.link_point, query.added});
-    const double squared = core::l2_squared_between(
-        parent.z, parent.code.scale, parent.code.square, child.z, child.code.scale,
-        child.code.square, shape_.link_code.dim);
+    const NodeCopy parent =
+        copy_node(from, as_const(other_), static_cast<std::int8_t*>(palloc(shape_.link_code.dim)));
+    const CodedLink link =
+        coder_.encode(coder_.decode(parent.z, parent.code.scale, parent.traits.norm, other_room_.y),
+                      {query.link_point, query.added});
+    const double squared =
+        core::l2_squared_between(parent.z, parent.code.scale, parent.code.square, child.z,
+                                 child.code.scale, child.code.square, shape_.link_code.dim);
     const auto distance = static_cast<float>(squared_between(state_, parent, child));
     const BlockNumber block = shape_.block_of(from);
     bool is_kept = false;
@@ -625,7 +626,7 @@ class Remover {
   LinkCoder coder_;
   QueryRoom room_, other_room_;
   MemoryContext work_context_;
-  Page page_;  ///< a copy
+  Page page_;                      ///< a copy
   format::NodeView node_, other_;  ///< copies
   GlobalVisState* horizon_;
   BlockNumber n_blocks_ = 0;
@@ -640,9 +641,7 @@ static_assert(std::is_trivially_destructible_v<Remover>);
 
 }  // namespace
 
-std::uint64_t emptied_stamp() {
-  return U64FromFullTransactionId(ReadNextFullTransactionId()) - 1;
-}
+std::uint64_t emptied_stamp() { return U64FromFullTransactionId(ReadNextFullTransactionId()) - 1; }
 
 void set_has_emptied(Relation index, bool has_emptied) {
   with_exclusive_page(index, kMetaBlock, format::PageKind::kMeta, [&](Page page) {

@@ -133,6 +133,7 @@ enum class Pushed : std::uint8_t { kDone, kMoved, kPageTaken, kOwnerGone };
 Pushed push_page(Relation index, const format::GraphShape& shape, const ChainOwner& owner,
                  BlockNumber first, BlockNumber spare, std::uint32_t serial,
                  const format::Tid& tid) {
+  if (spare == page_of_owner(shape, owner)) return Pushed::kPageTaken;
   const Buffer owner_buffer = ReadBuffer(index, page_of_owner(shape, owner));
   const Buffer buffer = ReadBuffer(index, spare);
   LockBuffer(owner_buffer, BUFFER_LOCK_EXCLUSIVE);
@@ -284,7 +285,8 @@ bool drop_empty_pages(Relation index, const format::GraphShape& shape, const Cha
     const format::BlockId* const next = lead(BufferGetPage(before));
     if (next == nullptr || *next == format::kNoBlock) break;
     const BlockNumber block = *next;
-    if (block >= RelationGetNumberOfBlocks(index)) {
+    // A page that leads to itself would be locked twice.
+    if (block == before_block || block >= RelationGetNumberOfBlocks(index)) {
       report_damaged(index, before_block, "It leads to a page that is not there.");
     }
     const Buffer buffer = ReadBuffer(index, block);
