@@ -175,7 +175,7 @@ void insert_into_pages(BuildState* build, const RowVector& row, core::RowId id) 
 /// Adds a row to the graph in memory, or to the pages if it does not fit any more.
 void add_to_graph(BuildState* build, const RowVector& row, core::RowId id) {
   if (!build->is_flushed &&
-      build->graph.bytes() + build->graph.next_segment_bytes() > build->memory_limit) {
+      build->graph.bytes() + build->graph.next_addition_bytes() > build->memory_limit) {
     ereport(
         NOTICE,
         (errmsg("hnsw graph no longer fits into maintenance_work_mem after " INT64_FORMAT " tuples",
