@@ -8,7 +8,7 @@ COMMENT ON FUNCTION nearest_kernels()
 CREATE FUNCTION nearest_check(index regclass,
 	OUT blocks bigint, OUT center_blocks bigint, OUT entry_blocks bigint, OUT node_blocks bigint,
 	OUT row_blocks bigint, OUT unused_blocks bigint,
-	OUT nodes bigint, OUT emptied_nodes bigint, OUT unreachable_nodes bigint,
+	OUT nodes bigint, OUT emptied_nodes bigint, OUT free_nodes bigint, OUT unreachable_nodes bigint,
 	OUT rows bigint, OUT null_rows bigint, OUT zero_rows bigint,
 	OUT entries bigint, OUT links bigint, OUT links_per_node double precision,
 	OUT nodes_per_page integer, OUT link_code_bits integer,

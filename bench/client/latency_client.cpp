@@ -14,6 +14,8 @@
 ///     run FILE     one round: n times SESSIONS executions, each taken by the next free session;
 ///                  answers `ok NANOSECONDS ERROR`: from the first start to the last end, and the
 ///                  first error if there was one
+///     take N FILE  N executions, shared likewise, beginning with the parameter after the last
+///                  taken one and after the last with the first; answers as `run` does
 ///
 /// FILE: uint64 answers, uint64 ids;
 ///       answers times { int64 nanoseconds; int32 query; int32 rows, -1 for an error };
@@ -131,14 +133,27 @@ class Runner {
   }
 
   std::string run_round(const std::string& path) {
+    return execute_range(0, parameters_.size() * connections_.size(), path);
+  }
+
+  std::string take(std::size_t executions, const std::string& path) {
+    const std::size_t begin = taken_;
+    taken_ += executions;
+    return execute_range(begin, taken_, path);
+  }
+
+ private:
+  /// Executions `begin` to `end`; number i has parameter i modulo their number.
+  std::string execute_range(std::size_t begin, std::size_t end, const std::string& path) {
     std::vector<SessionLog> logs(connections_.size());
-    std::atomic<std::size_t> next{0};
+    for (SessionLog& log : logs) log.answers.reserve(end - begin);
+    std::atomic<std::size_t> next{begin};
     std::latch all_ready(options_.sessions);
     std::vector<std::thread> threads;
     for (std::size_t i = 0; i < logs.size(); ++i) {
-      threads.emplace_back([this, i, &logs, &next, &all_ready] {
+      threads.emplace_back([this, i, end, &logs, &next, &all_ready] {
         all_ready.arrive_and_wait();
-        run_session(connections_[i].get(), next, logs[i]);
+        run_session(connections_[i].get(), next, end, logs[i]);
       });
     }
     for (std::thread& thread : threads) thread.join();
@@ -146,12 +161,10 @@ class Runner {
     return summary(logs);
   }
 
- private:
-  void run_session(PGconn* connection, std::atomic<std::size_t>& next, SessionLog& log) const {
-    const std::size_t executions = parameters_.size() * connections_.size();
-    log.answers.reserve(executions);
+  void run_session(PGconn* connection, std::atomic<std::size_t>& next, std::size_t end_execution,
+                   SessionLog& log) const {
     log.begin = Clock::now();
-    for (std::size_t i; (i = next.fetch_add(1)) < executions;) {
+    for (std::size_t i; (i = next.fetch_add(1)) < end_execution;) {
       const std::size_t query = i % parameters_.size();
       const auto begin = Clock::now();
       const Result result = ask(connection, parameters_[query]);
@@ -206,13 +219,21 @@ class Runner {
   std::vector<std::string> parameters_;
   std::vector<Connection> connections_;
   std::string sql_;
+  std::size_t taken_ = 0;
 };
+
+std::string take(Runner& runner, const std::string& argument) {
+  std::size_t digits = 0;
+  const std::size_t executions = std::stoul(argument, &digits);
+  return runner.take(executions, argument.substr(digits + 1));
+}
 
 std::string obey(Runner& runner, const std::string& line) {
   const std::size_t space = std::min(line.find(' '), line.size());
   const std::string command = line.substr(0, space);
   const std::string argument = line.substr(std::min(space + 1, line.size()));
   if (command == "run") return runner.run_round(argument);
+  if (command == "take") return take(runner, argument);
   if (command == "exec")
     runner.execute(argument);
   else if (command == "query")

@@ -4,7 +4,7 @@ import argparse
 
 import psycopg
 
-from sqlbench import copy, report, search, sets
+from sqlbench import changes, copy, report, search, sets
 from sqlbench.clients import ClientError
 from sqlbench.truth import OPERATORS
 
@@ -42,9 +42,10 @@ def _complete(arguments):
 
 def _parser():
     parser = argparse.ArgumentParser(prog="bench/run", description="Benchmarks through plain SQL.")
-    commands = parser.add_subparsers(required=True, metavar="search|copy")
+    commands = parser.add_subparsers(required=True, metavar="search|copy|changes")
     _add_search(commands)
     _add_copy(commands)
+    _add_changes(commands)
     return parser
 
 
@@ -109,6 +110,42 @@ def _add_copy(commands):
     group.add_argument("--unlogged", action="store_true", help="a table without WAL")
     folder_help = "also time files that the server, as a superuser, reads and writes there"
     group.add_argument("--server-folder", metavar="FOLDER", help=folder_help)
+
+
+def _add_changes(commands):
+    command = _add_command(commands, "changes", changes.run, "an index whose rows change")
+    _add_list(command, "--part", "PART", "default: all", choices=list(changes.PARTS))
+
+    group = command.add_argument_group("what is indexed and searched")
+    group.add_argument("--metric", choices=OPERATORS, default="l2", help="default: l2")
+    group.add_argument("--k", type=_positive, default=10, help="rows of an answer; default: 10")
+    group.add_argument("--queries", type=_positive, metavar="N", help="first queries only")
+    _add_list(group, "--index", "[NAME=]SQL", f"default: {changes.DEFAULT_INDEX}")
+    _add_list(group, "--build-set", "[NAME=]SQL", "run before building, such as SET")
+    _add_list(group, "--setup", "[NAME=]SQL", "run in each connection that inserts or searches")
+    _add_list(group, "--ladder", "[NAME=]SQL:VALUES", f"default: {changes.DEFAULT_LADDER}")
+
+    group = command.add_argument_group("how it is changed")
+    group.add_argument("--seed", type=int, default=1, help="of what is deleted; default: 1")
+    rounds_help = "of inserts, vacuum and readers; default: 3"
+    group.add_argument("--rounds", type=_positive, default=3, metavar="N", help=rounds_help)
+    indexed_help = "inserts and wal: first rows, indexed before; default: 6 of 7"
+    group.add_argument("--indexed", type=_positive, metavar="N", help=indexed_help)
+    sessions_help = "inserts; default: 1 2 4"
+    group.add_argument(
+        "--sessions", type=_positive, nargs="+", default=[1, 2, 4], help=sessions_help
+    )
+    checkpoint_help = "wal: between two checkpoints; default: 30"
+    group.add_argument("--checkpoint-seconds", type=float, default=30, help=checkpoint_help)
+    deleted_help = "vacuum: per cent of the rows, one after the other; default: 1 5 20"
+    group.add_argument("--deleted", type=float, nargs="+", default=[1, 5, 20], help=deleted_help)
+    cycle_help = "cycles and readers: per cent of the rows; default: 20"
+    group.add_argument("--cycle-deleted", type=float, default=20, help=cycle_help)
+    other_help = "cycles: insert what the cycle before deleted, not what this one did"
+    group.add_argument("--other-rows", action="store_true", help=other_help)
+    group.add_argument("--cycles", type=_positive, default=10, help="default: 10")
+    idle_help = "readers: searches beside nothing, in each round; default: 3"
+    group.add_argument("--idle-seconds", type=float, default=3, help=idle_help)
 
 
 def _add_list(group, flag, metavar, text, **more):

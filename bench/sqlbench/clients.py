@@ -84,15 +84,22 @@ class LatencyClient:
         self._ask(f"query {sql}")
 
     def run_round(self):
-        nanoseconds, _, first_error = self._ask(f"run {self._output}").partition(" ")
+        return self._round(f"run {self._output}")
+
+    def take(self, executions):
+        """So many executions in all, beginning with the parameter after the last taken one."""
+        return self._round(f"take {executions} {self._output}")
+
+    def close(self):
+        self._process.communicate()
+
+    def _round(self, command):
+        nanoseconds, _, first_error = self._ask(command).partition(" ")
         raw = self._output.read_bytes()
         n_answers, n_ids = np.frombuffer(raw, "<u8", 2).tolist()
         answers = np.frombuffer(raw, ANSWER, n_answers, offset=16)
         ids = np.frombuffer(raw, "<i8", n_ids, offset=16 + n_answers * ANSWER.itemsize)
         return Round(int(nanoseconds) / 1e9, answers, ids, first_error)
-
-    def close(self):
-        self._process.communicate()
 
     def _ask(self, command):
         self._process.stdin.write(command.encode() + b"\0")

@@ -103,7 +103,7 @@ def _lane(arguments, per_target, target, vector_set, scratch):
         where=f"WHERE ({arguments.filter})" if arguments.filter else "",
         **targets.metric_words(target.sql_type, arguments.metric),
     )
-    steps = _steps(per_target.one(target.name, arguments.ladder, ""))
+    steps = targets.ladder_steps(per_target.one(target.name, arguments.ladder, ""))
     binary = wire.has_binary(target.sql_type) and not arguments.text
     parameters = Path(scratch) / f"{target.name}.parameters"
     wire.write_parameters(parameters, target.sql_type, vector_set.queries, binary)
@@ -111,7 +111,7 @@ def _lane(arguments, per_target, target, vector_set, scratch):
     client = LatencyClient(
         dsn=target.dsn,
         parameters=parameters,
-        type_oid=_type_oid(statistics, target.sql_type),
+        type_oid=targets.type_oid(statistics, target.sql_type),
         binary=binary,
         sessions=arguments.sessions,
         prepared=not arguments.no_prepare,
@@ -123,20 +123,6 @@ def _lane(arguments, per_target, target, vector_set, scratch):
         planner.execute(statement)
         client.execute(statement)
     return Lane(target, query, steps, client, statistics, planner)
-
-
-def _type_oid(connection, sql_type):
-    return connection.execute("SELECT %s::regtype::oid", [sql_type]).fetchone()[0]
-
-
-def _steps(ladder):
-    """'SET x = {}:1,2' -> ['SET x = 1', 'SET x = 2']; no ladder is one step that sets nothing."""
-    if not ladder:
-        return [""]
-    template, colon, values = ladder.rpartition(":")
-    if not colon or "{}" not in template:
-        raise ValueError(f"a ladder is 'SET name = {{}}:VALUE,VALUE...', not '{ladder}'")
-    return [template.replace("{}", value.strip()) for value in values.split(",")]
 
 
 def _climb(arguments, lanes, right, vector_set):

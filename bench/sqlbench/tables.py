@@ -164,34 +164,36 @@ def _indexes(connection, table):
 
 def _build(connection, table, statement, mark):
     before = _indexes(connection, table)
-    _checkpoint(connection)
-    wal_begin = _wal_position(connection)
+    checkpoint(connection)
+    wal_begin = wal_position(connection)
     begin = time.perf_counter()
     connection.execute(statement)
     seconds = time.perf_counter() - begin
-    wal_bytes = _wal_position(connection) - wal_begin
+    wal_bytes = wal_position(connection) - wal_begin
     made = _indexes(connection, table).keys() - before.keys()
     if len(made) != 1:
         raise ValueError(f"made {len(made)} indexes on {table}, not one: {statement}")
     (name,) = made
     _comment(connection, "INDEX", name, mark)
-    return Build(name, statement, seconds, wal_bytes, _size(connection, name))
+    return Build(name, statement, seconds, wal_bytes, size(connection, name))
 
 
 def _describe(connection, name, statement):
-    return Build(name, statement, None, None, _size(connection, name))
+    return Build(name, statement, None, None, size(connection, name))
 
 
-def _size(connection, relation):
+def size(connection, relation):
+    """Bytes of its main fork."""
     return connection.execute("SELECT pg_relation_size(%s::regclass)", [relation]).fetchone()[0]
 
 
-def _wal_position(connection):
+def wal_position(connection):
+    """Bytes of WAL that the server has ever written, its buffers included."""
     statement = "SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint"
     return connection.execute(statement).fetchone()[0]
 
 
-def _checkpoint(connection):
+def checkpoint(connection):
     """So that no build pays for writing out the load; skipped without the privilege."""
     try:
         connection.execute("CHECKPOINT")

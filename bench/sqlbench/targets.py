@@ -96,6 +96,20 @@ def from_arguments(arguments, default_table):
     return targets, per_target
 
 
+def ladder_steps(ladder):
+    """'SET x = {}:1,2' -> ['SET x = 1', 'SET x = 2']; no ladder is one step that sets nothing."""
+    if not ladder:
+        return [""]
+    template, colon, values = ladder.rpartition(":")
+    if not colon or "{}" not in template:
+        raise ValueError(f"a ladder is 'SET name = {{}}:VALUE,VALUE...', not '{ladder}'")
+    return [template.replace("{}", value.strip()) for value in values.split(",")]
+
+
+def type_oid(connection, sql_type):
+    return connection.execute("SELECT %s::regtype::oid", [sql_type]).fetchone()[0]
+
+
 def _named(value):
     name, equals, dsn = value.partition("=")
     if not equals or not re.fullmatch(r"[A-Za-z0-9_.-]+", name):

@@ -40,6 +40,15 @@ def write_parameters(path, sql_type, vectors, binary):
         values = [value.tobytes() for value in binary_values(sql_type, vectors)]
     else:
         values = [text_value(sql_type, vector).encode() for vector in vectors]
+    _write_values(path, values)
+
+
+def write_int4_parameters(path, numbers):
+    """The same for parameters of type int4, in binary."""
+    _write_values(path, [struct.pack(">i", number) for number in numbers])
+
+
+def _write_values(path, values):
     with open(path, "wb") as file:
         file.write(struct.pack("<I", len(values)))
         for value in values:

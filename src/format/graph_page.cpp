@@ -113,7 +113,8 @@ GraphShape shape_of(const GraphMeta& meta, std::size_t block_bytes) noexcept {
   if (meta.dim < 1 || meta.dim > block_bytes || meta.m < 1 || 2U * meta.m > kMostLinks ||
       meta.code_bits < 1 || meta.code_bits > core::kMaxCodeBits || meta.code_words < 1 ||
       meta.code_words > full_words(meta.dim) || meta.inline_tids < 1 ||
-      meta.inline_tids > kMostInlineTids || meta.nodes_per_page < 1) {
+      meta.inline_tids > kMostInlineTids || meta.nodes_per_page < 1 ||
+      meta.nodes_per_page > kMostNodesPerPage) {
     return {};
   }
   const GraphShape shape =

@@ -81,6 +81,8 @@ static_assert(sizeof(EntryPageHeader) == 16);
 
 /// Links of a node at most: their number is one byte.
 inline constexpr std::uint32_t kMostLinks = 254;
+/// Of the shortest vectors, on the largest pages.
+inline constexpr std::uint32_t kMostNodesPerPage = 256;
 
 /// Owners of row pages that are not nodes.
 inline constexpr NodeId kNullRowsOwner = 0xFFFF'FFFEU;

@@ -17,8 +17,8 @@ namespace nearest::core {
 /// Graph: size(), links(id) sorted by distance, force_link(from, to, may_go) which returns whether
 /// a place was found. checkpoint() is called every now and then.
 template <class Graph, Arena A, class Checkpoint>
-void keep_links(Graph& graph, std::span<const NodeId> entries, A arena,
-                ArenaArray<NodeId>& parents, Checkpoint&& checkpoint) {
+void keep_links(Graph& graph, std::span<const NodeId> entries, A arena, ArenaArray<NodeId>& parents,
+                Checkpoint&& checkpoint) {
   const std::size_t n = graph.size();
   parents.reserve(arena, n + 1);
   parents.set_size(n);

@@ -50,7 +50,7 @@ static_assert(offsetof(PageHeaderData, pd_flags) == offsetof(format::ServerPageH
 /// What was found; also the columns of the result.
 struct Findings {
   std::int64_t center_blocks, entry_blocks, node_blocks, row_blocks, unused_blocks;
-  std::int64_t nodes, emptied_nodes, unreachable_nodes;
+  std::int64_t nodes, emptied_nodes, free_nodes, unreachable_nodes;
   std::int64_t rows, null_rows, zero_rows;
   std::int64_t entries, links;
 };
@@ -109,6 +109,7 @@ class Checker {
     if (static_cast<std::uint64_t>(found_.nodes) < meta_.built_nodes) {
       raise(graph::kMetaBlock, {"There are fewer nodes than the index was built with."});
     }
+    found_.nodes -= found_.free_nodes;
     found_.unreachable_nodes = found_.nodes - n_reached_;
   }
 
@@ -303,6 +304,10 @@ class Checker {
       const format::ConstNodeView node = format::node_at(content, shape_, slot);
       const format::NodeHeader& header = node.header();
       const NodeId id = shape_.node_id(block, slot);
+      if (header.state == format::NodeState::kFree) {
+        found_.free_nodes += 1;
+        continue;
+      }
       const Fault at{nullptr, static_cast<std::int32_t>(slot)};
       NodeId ids[format::kMostLinks];
       for (std::uint32_t i = 0; i < header.n_links; ++i) {
@@ -478,6 +483,7 @@ NEAREST_FUNCTION(nearest_check) {
       Int64GetDatum(found.unused_blocks),
       Int64GetDatum(found.nodes),
       Int64GetDatum(found.emptied_nodes),
+      Int64GetDatum(found.free_nodes),
       Int64GetDatum(found.unreachable_nodes),
       Int64GetDatum(found.rows),
       Int64GetDatum(found.null_rows),

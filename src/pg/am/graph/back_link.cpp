@@ -5,7 +5,6 @@
 #include <cmath>
 #include <numbers>
 
-#include "core/graph/params.hpp"
 #include "core/graph/select_neighbors.hpp"
 
 namespace nearest::pg::graph {
@@ -28,8 +27,7 @@ HeldLinks::HeldLinks(const GraphState& state, const format::ConstNodeView& node,
       const double code_length = core::link_length_squared(shape.link_code, b);
       double length = code_length, to_new = own_squared + a - b * sums[j], added = 0;
       if (shape.has_added) {
-        added = longest *
-                std::sqrt(static_cast<double>(group.added()[j]) / format::kLargestAdded);
+        added = longest * std::sqrt(static_cast<double>(group.added()[j]) / format::kLargestAdded);
         length += (added - own_added) * (added - own_added);
         to_new += (added - x.added) * (added - x.added);
       }
@@ -63,6 +61,13 @@ float HeldLinks::between(core::NodeId a, core::NodeId b) const {
          2 * std::sqrt(p.code_length * q.code_length) * std::cos(angle) + added * added;
 }
 
+bool HeldLinks::is_covered(float length) const {
+  for (std::size_t i = 0; i < node_.header().n_links; ++i) {
+    if (covers(i, length)) return true;
+  }
+  return false;
+}
+
 std::size_t HeldLinks::place_for(float length, bool must) const {
   core::Neighbor candidates[format::kMostLinks + 1], passed[format::kMostLinks + 1];
   bool is_left[format::kMostLinks + 1] = {};
@@ -74,14 +79,15 @@ std::size_t HeldLinks::place_for(float length, bool must) const {
     is_left[i] = true;
   }
   if (n == 0) return kNoPlace;
+  if (!must && is_covered(length)) return kNoPlace;
   if (!must) {
     candidates[n++] = {length, kNew};
     is_left[kNew] = true;
   }
   std::sort(candidates, candidates + n);
-  const std::size_t stay = core::select_neighbors(
-      candidates, n, n - 1, core::kPruneFactorSquared, passed,
-      [this](core::NodeId a, core::NodeId b) { return between(a, b); });
+  const std::size_t stay =
+      core::select_neighbors(candidates, n, n - 1, core::kPruneFactorSquared, passed,
+                             [this](core::NodeId a, core::NodeId b) { return between(a, b); });
   for (std::size_t i = 0; i < stay; ++i) is_left[candidates[i].id] = false;
   if (is_left[kNew]) return kNoPlace;
   return static_cast<std::size_t>(std::find(is_left, is_left + n_links, true) - is_left);

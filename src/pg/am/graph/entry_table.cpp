@@ -25,8 +25,8 @@ const char* page_fault(Page page, const format::GraphShape& shape) {
 
 void set_entry_count(Page page, const format::GraphShape& shape, std::uint32_t n) {
   entry_header(page)->n_entries = static_cast<std::uint16_t>(n);
-  set_used_bytes(page, sizeof(format::EntryPageHeader) +
-                           std::size_t{shape.n_groups(n)} * shape.group_bytes);
+  set_used_bytes(
+      page, sizeof(format::EntryPageHeader) + std::size_t{shape.n_groups(n)} * shape.group_bytes);
 }
 
 void append_entry(Page page, const GraphState& state, core::NodeId id, const CodedLink& link) {
@@ -39,8 +39,7 @@ void append_entry(Page page, const GraphState& state, core::NodeId id, const Cod
     header->b_scale = scale_for_b(kRoom * link.factors.b);
   }
   const std::size_t n = header->n_entries;
-  format::LinkGroup& group =
-      format::entry_group(content_of(page), shape, n / core::kLinkGroup);
+  format::LinkGroup& group = format::entry_group(content_of(page), shape, n / core::kLinkGroup);
   const std::size_t column = n % core::kLinkGroup;
   if (column == 0) std::memset(static_cast<void*>(&group), 0, shape.group_bytes);
   store_link(shape, state, group, column, id, link, header->a_scale, header->b_scale);

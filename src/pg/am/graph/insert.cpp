@@ -13,6 +13,7 @@ extern "C" {
 #include "pg/am/graph/back_link.hpp"
 #include "pg/am/graph/entry_table.hpp"
 #include "pg/am/graph/link_writer.hpp"
+#include "pg/am/graph/node_copy.hpp"
 #include "pg/am/graph/node_place.hpp"
 #include "pg/am/graph/page_graph.hpp"
 #include "pg/am/graph/tid_chain.hpp"
@@ -20,15 +21,10 @@ extern "C" {
 namespace nearest::pg::graph {
 namespace {
 
-/// A visited node that may become a neighbor: a copy of what its page says.
+/// A visited node that may become a neighbor.
 struct Met {
-  core::NodeId id;
-  std::uint32_t version;
-  std::uint64_t hash;
-  core::ScalarCode code;
-  core::PointTraits traits;
+  NodeCopy node;
   float distance;  ///< to the new row, as the graph sees it
-  const std::int8_t* z;
 };
 
 struct MetSink {
@@ -53,7 +49,6 @@ struct MetSink {
     const std::size_t dim = state->shape.link_code.dim;
     const format::NodeHeader& header = node.header();
     if (header.state != format::NodeState::kLive) return;  // nothing new links to it
-    std::memcpy(codes, node.code(), dim);
     double between = distance.squared;
     if (state->space.metric == core::Metric::kL1) {
       between = distance.value / state->space.unit;
@@ -64,9 +59,7 @@ struct MetSink {
     }
     const std::size_t n = met.size();
     met.set_size(n + 1);
-    met[n] = {id,          header.version, header.hash,
-              header.code, header.traits,  static_cast<float>(between),
-              codes};
+    met[n] = {copy_node(id, node, codes), static_cast<float>(between)};
     codes += dim;
     --room;
   }
@@ -74,22 +67,6 @@ struct MetSink {
  private:
   std::size_t met_capacity_ = 0;
 };
-
-/// Between two nodes that were met, as the graph sees it.
-float distance_between(const GraphState& state, const Met& a, const Met& b) {
-  const std::size_t dim = state.shape.link_code.dim;
-  if (state.space.metric == core::Metric::kL1) {
-    return core::kernels().l1_i8(a.z, a.code.scale, b.z, b.code.scale, dim);
-  }
-  double squared = core::l2_squared_between(a.z, a.code.scale, a.code.square, b.z, b.code.scale,
-                                            b.code.square, dim);
-  if (state.space.metric == core::Metric::kInnerProduct) {
-    const double difference = std::sqrt(core::added_square(state.space, a.traits.norm)) -
-                              std::sqrt(core::added_square(state.space, b.traits.norm));
-    squared += difference * difference;
-  }
-  return static_cast<float>(squared);
-}
 
 /// One insertion: what it knows, in one place.
 class Inserter {
@@ -114,8 +91,10 @@ class Inserter {
     choose_links();
     decode_links();
     const core::NodeId id = place_node(index_, state_->shape, compose_node());
-    if (is_first_ || becomes_entry(id)) add_entry(index_, *state_, id, encode_entry());
-    link_back(id);
+    const bool is_linked = link_back(id);
+    if (!is_linked || becomes_entry(id)) {
+      add_entry(index_, *state_, id, coder_.encode_entry(link_point_));
+    }
   }
 
  private:
@@ -135,13 +114,12 @@ class Inserter {
     core::GraphSearch<View, ContextArena> search{};
     search.begin(*view, arena_, std::min(kShortWidth, width), state_->shape.max_links);
     search.run(*view, arena_);
-    is_first_ = search.heard_of() == 0;
     if (join_equal(0)) return false;
     const std::size_t met = sink_.met.size();
     if (width > kShortWidth && search.widen(arena_, width)) search.run(*view, arena_);
     if (join_equal(met)) return false;
     std::sort(sink_.met.begin(), sink_.met.end(), [](const Met& a, const Met& b) {
-      return a.distance < b.distance || (a.distance == b.distance && a.id < b.id);
+      return a.distance < b.distance || (a.distance == b.distance && a.node.id < b.node.id);
     });
     return true;
   }
@@ -149,7 +127,7 @@ class Inserter {
   /// Gives the row to a node of an equal vector, if there is one from the begin-th met on.
   bool join_equal(std::size_t begin) {
     for (std::size_t i = begin; i < sink_.met.size(); ++i) {
-      const Met& met = sink_.met[i];
+      const NodeCopy& met = sink_.met[i].node;
       const bool is_equal = met.hash == row_.hash && met.code.scale == point_.code.scale &&
                             std::memcmp(met.z, z_, state_->shape.link_code.dim) == 0;
       if (is_equal && join(met)) return true;
@@ -158,7 +136,7 @@ class Inserter {
   }
 
   /// Adds the row to the node of an equal vector. False if the node is not there any more.
-  bool join(const Met& met) {
+  bool join(const NodeCopy& met) {
     const format::GraphShape& shape = state_->shape;
     bool is_there = false;
     const bool joined = change_node(met, [&](const format::NodeView& node) {
@@ -179,7 +157,7 @@ class Inserter {
   /// Changes a live node of the version that was met, as one WAL record. change(NodeView) works on
   /// a copy and returns whether to keep it. False if nothing was changed.
   template <class Change>
-  bool change_node(const Met& met, Change&& change) {
+  bool change_node(const NodeCopy& met, Change&& change) {
     const format::GraphShape& shape = state_->shape;
     const BlockNumber block = shape.block_of(met.id);
     const std::uint32_t slot = shape.slot_of(met.id);
@@ -212,15 +190,15 @@ class Inserter {
     }
     const float factor =
         state_->space.metric == core::Metric::kL1 ? core::kPruneFactor : core::kPruneFactorSquared;
-    n_links_ =
-        core::select_neighbors(candidates, n, state_->shape.max_links, factor, passed,
-                               [&](core::NodeId a, core::NodeId b) {
-                                 return distance_between(*state_, sink_.met[a], sink_.met[b]);
-                               });
+    n_links_ = core::select_neighbors(candidates, n, state_->shape.max_links, factor, passed,
+                                      [&](core::NodeId a, core::NodeId b) {
+                                        return distance_between(*state_, sink_.met[a].node,
+                                                                sink_.met[b].node);
+                                      });
     links_ = candidates;
   }
 
-  const Met& chosen(std::size_t i) const { return sink_.met[links_[i].id]; }
+  const NodeCopy& chosen(std::size_t i) const { return sink_.met[links_[i].id].node; }
 
   /// The chosen nodes' points, which the links in both directions are coded from.
   void decode_links() {
@@ -228,7 +206,7 @@ class Inserter {
     auto* const y = static_cast<float*>(palloc((n_links_ * dim + 1) * sizeof(float)));
     points_ = static_cast<LinkPoint*>(palloc((n_links_ + 1) * sizeof(LinkPoint)));
     for (std::size_t i = 0; i < n_links_; ++i) {
-      const Met& met = chosen(i);
+      const NodeCopy& met = chosen(i);
       points_[i] = coder_.decode(met.z, met.code.scale, met.traits.norm, y + i * dim);
     }
   }
@@ -255,8 +233,6 @@ class Inserter {
     return bytes;
   }
 
-  CodedLink encode_entry() { return coder_.encode_entry(link_point_); }
-
   /// About one node in twice the square root of all becomes an entry, so that the table grows as
   /// the square root does.
   bool becomes_entry(core::NodeId id) const {
@@ -269,37 +245,28 @@ class Inserter {
   }
 
   /// Makes chosen neighbors link back. The nearest one with a place keeps its link for good, so
-  /// that the new node can be reached; the others link back if that makes their links better.
-  void link_back(core::NodeId id) {
+  /// that the new node can be reached; the others link back if that makes their links better. False
+  /// if none has: there is none, or all are full of links that are kept.
+  bool link_back(core::NodeId id) {
     bool is_kept = false;
     for (std::size_t i = 0; i < n_links_; ++i) {
       CHECK_FOR_INTERRUPTS();
       is_kept |= link_back_from(i, id, !is_kept);
     }
-    // All of them are full of links that are kept, or gone.
-    if (!is_kept && n_links_ > 0) add_entry(index_, *state_, id, encode_entry());
+    return is_kept;
   }
 
   bool link_back_from(std::size_t i, core::NodeId id, bool keep) {
     const format::GraphShape& shape = state_->shape;
-    const Met& met = chosen(i);
+    const NodeCopy& met = chosen(i);
     const CodedLink link = coder_.encode(points_[i], link_point_);
     return change_node(met, [&](const format::NodeView& node) {
       format::NodeHeader& header = node.header();
       std::size_t place = header.n_links;
-      if (place == shape.max_links) {
-        place = place_for(node, links_[i].distance, keep);
-        if (place == kNoPlace) return false;
-      } else {
-        if (place == 0) {
-          header.a_scale = scale_for_a(2 * std::fabs(link.factors.a));
-          header.b_scale = scale_for_b(2 * link.factors.b);
-        }
-        header.n_links += 1;
-      }
+      if (place == shape.max_links) place = place_for(node, links_[i].distance, keep);
+      if (place == kNoPlace) return false;
+      put_link(shape, *state_, node, place, id, link);
       format::LinkGroup& group = node.group(place / core::kLinkGroup);
-      store_link(shape, *state_, group, place % core::kLinkGroup, id, link, header.a_scale,
-                 header.b_scale);
       group.set_kept(place % core::kLinkGroup, keep);
       return true;
     });
@@ -327,7 +294,7 @@ class Inserter {
   LinkPoint link_point_{};
   PreparedQuery query_{};
   MetSink sink_{};
-  bool is_first_ = false, row_is_in_ = false;
+  bool row_is_in_ = false;
   core::Neighbor* links_ = nullptr;  ///< chosen: places in sink_.met
   std::size_t n_links_ = 0;
   LinkPoint* points_ = nullptr;  ///< of the chosen

@@ -55,6 +55,21 @@ void store_link(const format::GraphShape& shape, const GraphState& state, format
   }
 }
 
+void put_link(const format::GraphShape& shape, const GraphState& state,
+              const format::NodeView& node, std::size_t place, core::NodeId id,
+              const CodedLink& link) {
+  format::NodeHeader& header = node.header();
+  if (place == header.n_links) header.n_links += 1;
+  if (header.n_links == 1) {
+    // The only one sets the scales, with room for links that are longer.
+    constexpr float kRoom = 2;
+    header.a_scale = scale_for_a(kRoom * std::fabs(link.factors.a));
+    header.b_scale = scale_for_b(kRoom * link.factors.b);
+  }
+  store_link(shape, state, node.group(place / core::kLinkGroup), place % core::kLinkGroup, id, link,
+             header.a_scale, header.b_scale);
+}
+
 LinkBatch::LinkBatch(const GraphState* state, std::size_t n) : state_(state) {
   const std::size_t words = state->shape.link_code.code_words() * core::kLinkGroup;
   items_ = allocate_in<Item>(CurrentMemoryContext, n);

@@ -50,6 +50,11 @@ void store_link(const format::GraphShape& shape, const GraphState& state, format
                 std::size_t column, core::NodeId id, const CodedLink& link, float a_scale,
                 float b_scale);
 
+/// Puts a link at a place of a node: instead of the one that is there, or behind the last one.
+void put_link(const format::GraphShape& shape, const GraphState& state,
+              const format::NodeView& node, std::size_t place, core::NodeId id,
+              const CodedLink& link);
+
 /// Coded links of one node that wait for scales that fit all of them.
 class LinkBatch {
  public:

@@ -34,12 +34,28 @@ struct SearchCounts {
 struct PreparedQuery {
   core::QueryPoint point;
   core::LinkQuery link_query;
+  const float* link_point;  ///< (dim) as links are coded from: rotated for all metrics
   /// For vectors that are to be inserted: the coordinate that inner product adds. Queries have 0.
   double added = 0;
 };
 
 /// Prepares a query in the current memory context. q must not be the zero vector under cosine.
 PreparedQuery prepare_query(const GraphState& state, core::VectorView<float> q, bool for_insert);
+
+/// Work space of a prepared query, which can be used again for another one.
+struct QueryRoom {
+  float* y;
+  std::int16_t* z;
+  std::uint64_t* planes;
+  float* rotated;
+};
+
+/// Allocates in the current memory context.
+QueryRoom make_query_room(const GraphState& state);
+
+/// Prepares what a node's own code stands for; there are no bounds for it. code: (dim)
+PreparedQuery prepare_code(const GraphState& state, const std::int8_t* code, float scale,
+                           float norm, const QueryRoom& room);
 
 /// What is wrong with a node page as a whole, or null.
 inline const char* node_page_fault(Page page, const format::GraphShape& shape) {

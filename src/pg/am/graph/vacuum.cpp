@@ -2,10 +2,12 @@
 
 extern "C" {
 #include "miscadmin.h"
-#include "storage/indexfsm.h"
+#include "storage/freespace.h"
 }
 
 #include "pg/am/graph/page_graph.hpp"
+#include "pg/am/graph/page_space.hpp"
+#include "pg/am/graph/relink.hpp"
 #include "pg/am/graph/state.hpp"
 #include "pg/am/graph/tid_chain.hpp"
 #include "pg/compat.hpp"
@@ -19,6 +21,7 @@ struct Vacuum {
   IndexBulkDeleteCallback is_dead;
   void* callback_state;
   const GraphState* state;
+  bool* has_emptied;  ///< the metapage says so
 };
 
 /// Removes dead rows from an array; returns how many are left.
@@ -52,18 +55,16 @@ struct PageRows {
   const char* fault;
   std::size_t rows;
   bool has_dead;
-  bool has_room;  ///< for a further node
 };
 
 PageRows look_at(const Vacuum& vacuum, Page page) {
   const format::GraphShape& shape = vacuum.state->shape;
-  PageRows result{nullptr, 0, false, false};
+  PageRows result{nullptr, 0, false};
   const format::ConstPageBytes content = content_of(page);
   if (is_page_of_kind(page, format::PageKind::kNodes)) {
     result.fault = node_page_fault(page, shape);
     if (result.fault != nullptr) return result;
     const std::uint32_t n_nodes = format::at<format::NodePageHeader>(content, 0)->n_nodes;
-    result.has_room = n_nodes < shape.nodes_per_page;
     for (std::uint32_t slot = 0; slot < n_nodes; ++slot) {
       const format::ConstNodeView node = format::node_at(content, shape, slot);
       result.fault = format::node_fault(node);
@@ -87,7 +88,7 @@ PageRows look_at(const Vacuum& vacuum, Page page) {
 }
 
 /// Removes the dead rows of a page; returns how many.
-std::size_t remove_dead(const Vacuum& vacuum, Page page) {
+std::size_t remove_dead(const Vacuum& vacuum, Page page, std::uint64_t stamp) {
   const format::GraphShape& shape = vacuum.state->shape;
   const format::PageBytes content = content_of(page);
   std::size_t removed = 0;
@@ -96,8 +97,11 @@ std::size_t remove_dead(const Vacuum& vacuum, Page page) {
     for (std::uint32_t slot = 0; slot < n_nodes; ++slot) {
       const format::NodeView node = format::node_at(content, shape, slot);
       const std::size_t kept = compact(vacuum, node.tids(), node.header().n_tids);
+      if (kept == node.header().n_tids) continue;
       removed += node.header().n_tids - kept;
       node.header().n_tids = static_cast<std::uint16_t>(kept);
+      const bool is_empty = kept == 0 && node.header().more_tids == format::kNoBlock;
+      if (is_empty) mark_emptied(node.header(), stamp);
     }
   } else {
     auto* const header = format::at<format::TidPageHeader>(content, 0);
@@ -121,12 +125,14 @@ void vacuum_block(const Vacuum& vacuum, BlockNumber block) {
   if (rows.fault == nullptr && rows.has_dead) {
     // Rows only come and go under the exclusive lock: look again.
     LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
+    if (!*vacuum.has_emptied) set_has_emptied(index, true);
+    *vacuum.has_emptied = true;
     LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
     rows = look_at(vacuum, BufferGetPage(buffer));
     std::size_t removed = 0;
     if (rows.fault == nullptr) {
       change_page(index, buffer, 0, [&](Page page) {
-        removed = remove_dead(vacuum, page);
+        removed = remove_dead(vacuum, page, emptied_stamp());
         return removed > 0;
       });
     }
@@ -136,7 +142,6 @@ void vacuum_block(const Vacuum& vacuum, BlockNumber block) {
   UnlockReleaseBuffer(buffer);
   if (rows.fault != nullptr) report_damaged(index, block, rows.fault);
   vacuum.stats->num_index_tuples += static_cast<double>(rows.rows);
-  if (rows.has_room) RecordFreeIndexPage(index, block);
 }
 
 }  // namespace
@@ -147,7 +152,8 @@ IndexBulkDeleteResult* bulk_delete(IndexVacuumInfo* info, IndexBulkDeleteResult*
     stats = static_cast<IndexBulkDeleteResult*>(palloc0(sizeof(IndexBulkDeleteResult)));
   }
   stats->num_index_tuples = 0;
-  const Vacuum vacuum{info, stats, is_dead, callback_state, load_state(info->index)};
+  bool has_emptied = false;
+  const Vacuum vacuum{info, stats, is_dead, callback_state, load_state(info->index), &has_emptied};
   // New pages hold rows that are too young to be dead, except for those added by CREATE INDEX
   // CONCURRENTLY's own phase, which ended before: the end as it is now will do, looked at again
   // when it is reached.
@@ -170,8 +176,11 @@ IndexBulkDeleteResult* vacuum_cleanup(IndexVacuumInfo* info, IndexBulkDeleteResu
     stats->num_index_tuples = info->num_heap_tuples;
     stats->estimated_count = true;
   }
+  if (read_meta(info->index).has_emptied != 0) {
+    remove_emptied_nodes(info, *load_state(info->index), stats);
+    FreeSpaceMapVacuum(info->index);
+  }
   stats->num_pages = RelationGetNumberOfBlocks(info->index);
-  IndexFreeSpaceMapVacuum(info->index);
   return stats;
 }
 
