@@ -39,13 +39,9 @@ inline constexpr double kLongestCoded = 1e30;
 /// the unit was chosen: squares of points, and of their differences, stay far inside float32.
 inline constexpr double kFarthestCoded = 1e12;
 
-inline constexpr double kUnitRoundoff = 0x1p-24;  ///< of float32
-
-/// Bound of the relative error of a float32 sum of non-negative terms over dim elements, on every
-/// instruction set: see kernels/table.hpp; and of the terms themselves.
-constexpr double sum_error(std::size_t dim) {
-  return (static_cast<double>(dim) / 16 + 16) * kUnitRoundoff;
-}
+/// Bound of the relative error of an operator's float32 sum of non-negative terms, and of what it
+/// makes of the sum.
+constexpr double sum_error(std::size_t dim) { return kernel_error(dim) + 6 * kUnitRoundoff; }
 
 /// What a place or a rotation loses of values below the smallest normal float, in norm: products
 /// are rounded to multiples of 2^-149, twice a round, and a transform that is scaled before makes
@@ -276,6 +272,9 @@ inline PointDistance distance_to(const GraphSpace& space, const QueryPoint& quer
       result.value = squared * space.unit * space.unit / 2;
       const double least = (std::sqrt(squared) - code.error - query.error) * space.unit;
       if (!is_bounded || !(least > 0)) break;
+      // 1 - p / (|a||b|): the error of p and half of that of each square, which have half as many
+      // partial sums as the sum that gamma is of.
+      static_assert(2 * cosine_kernel_error(1U << 14) < 4 * sum_error(1U << 14));
       const double bound = least * least / 2 - 4 * gamma;
       if (bound > 0) result.bound = bound;
       break;
