@@ -61,8 +61,9 @@ struct Register {
   friend float sum(Register a) { return (a.lanes[0] + a.lanes[1]) + (a.lanes[2] + a.lanes[3]); }
 };
 
-/// For B of 8 or 16 bits; compilers know the inner loop, if its sum has a sign. Sums of a step cannot
-/// overflow; those of all steps, of codes that should not be, may, and wrap as on other sets.
+/// For B of 8 or 16 bits; compilers know the inner loop, if its sum has a sign. Sums of a step
+/// cannot overflow; those of all steps, of codes that should not be, may, and wrap as on other
+/// sets.
 template <class B>
 std::int32_t inner_product(const std::int8_t* a, const B* b, std::size_t dim) {
   constexpr std::size_t kStep = 256;  // 256 · 128 · 32,768 < 2^31

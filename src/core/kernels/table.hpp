@@ -22,9 +22,10 @@ struct CosineSums {
 
 inline constexpr double kUnitRoundoff = 0x1p-24;  ///< of float32
 
-/// Bound of the relative error of a kernel's float32 sum of non-negative terms over dim elements, on
-/// every instruction set: sixteen partial sums at least, what is left over at the end, their sum,
-/// and the rounding of the terms themselves. Against the sum of magnitudes for terms of any sign.
+/// Bound of the relative error of a kernel's float32 sum of non-negative terms over dim elements,
+/// on every instruction set: sixteen partial sums at least, what is left over at the end, their
+/// sum, and the rounding of the terms themselves. Against the sum of magnitudes for terms of any
+/// sign.
 constexpr double kernel_error(std::size_t dim) {
   return (static_cast<double>(dim) / 16 + 10) * kUnitRoundoff;
 }
@@ -34,16 +35,16 @@ constexpr double cosine_kernel_error(std::size_t dim) {
 }
 
 /// Pairwise kernels take two vectors of `dim` elements. They sum in float32, with errors below
-/// kernel_error, resp. cosine_kernel_error; the order of the additions, and so the last bits, differ
-/// between instruction sets.
-/// Sums that leave the range of float32 become infinite; cosine sums may then give NaN later.
+/// kernel_error, resp. cosine_kernel_error; the order of the additions, and so the last bits,
+/// differ between instruction sets. Sums that leave the range of float32 become infinite; cosine
+/// sums may then give NaN later.
 ///
 /// Block kernels score every row of a against every row of b. Only benchmarks call them yet: they
 /// are for the training of centroids, which scores samples against all centroids at once.
 /// a: (n_a, dim) row-major; b: (n_b, dim) row-major; out: (n_a, n_b) row-major.
 ///
-/// Codes of 8 bits are in [-127, 127]: with -128, as on a damaged page, results are any number. No kernel reads outside of the
-/// arrays that it is given, not even for the tail of a vector.
+/// Codes of 8 bits are in [-127, 127]: with -128, as on a damaged page, results are any number. No
+/// kernel reads outside of the arrays that it is given, not even for the tail of a vector.
 struct KernelTable {
   std::string_view name;  ///< "baseline", "avx2", "avx512", "avx512vnni" or "neon"
 

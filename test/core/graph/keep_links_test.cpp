@@ -48,9 +48,7 @@ class LineGraph {
   }
 
  private:
-  static float distance(NodeId a, NodeId b) {
-    return static_cast<float>(a > b ? a - b : b - a);
-  }
+  static float distance(NodeId a, NodeId b) { return static_cast<float>(a > b ? a - b : b - a); }
 
   std::vector<std::vector<Neighbor>> links_;
   std::size_t room_;
@@ -83,9 +81,9 @@ std::size_t expect_tree(const Graph& graph, const std::vector<NodeId>& entries,
       EXPECT_NE(std::ranges::find(entries, id), entries.end()) << id;
       continue;
     }
-    EXPECT_TRUE(std::ranges::any_of(graph.links(parents[id]), [&](const auto& link) {
-      return link.id == id;
-    })) << parents[id] << " does not lead to " << id;
+    EXPECT_TRUE(std::ranges::any_of(graph.links(parents[id]),
+                                    [&](const auto& link) { return link.id == id; }))
+        << parents[id] << " does not lead to " << id;
     NodeId at = id;
     for (std::size_t steps = 0; parents[at] != at; at = parents[at]) {
       EXPECT_LT(steps++, graph.size()) << "a ring";

@@ -61,7 +61,8 @@ GraphSpace space_for(Metric metric, std::size_t dim, const std::vector<Vector>& 
 }
 
 template <std::size_t kMaxEntries>
-void add(MemoryGraph<TestMemory::Arena, kMaxEntries>& graph, const GraphSpace& space, RowId row, std::uint64_t hash, const Vector& x) {
+void add(MemoryGraph<TestMemory::Arena, kMaxEntries>& graph, const GraphSpace& space, RowId row,
+         std::uint64_t hash, const Vector& x) {
   Vector y(x.size());
   std::vector<std::int8_t> z(x.size());
   const PlacedPoint point = place_point(space, x, y.data(), z.data());
@@ -271,8 +272,8 @@ TEST(MemoryGraph, entries_are_a_uniform_sample_of_the_nodes) {
   for (const std::size_t n : {1U, 30U, 1000U, 4000U, 10'000U, 30'000U}) {
     while (graph.size() < n) add(graph, space, graph.size(), graph.size(), source.next());
     const auto entries = graph.entries();
-    const std::size_t expected = std::min<std::size_t>(
-        kMost, static_cast<std::size_t>(std::sqrt(static_cast<double>(n))));
+    const std::size_t expected =
+        std::min<std::size_t>(kMost, static_cast<std::size_t>(std::sqrt(static_cast<double>(n))));
     ASSERT_LE(entries.size(), expected);
     ASSERT_GE(2 * entries.size(), expected);
     EXPECT_EQ(std::set<NodeId>(entries.begin(), entries.end()).size(), entries.size());
@@ -387,9 +388,8 @@ TEST(MemoryGraph, a_forced_link_replaces_only_the_farthest_that_may_go) {
         graph.force_link(from, to, [&](NodeId target) { return !kept.contains(target); });
     std::vector<Neighbor> expected = before;
     if (before.size() == links_of(kM)) {
-      const auto gone = std::find_if(expected.rbegin(), expected.rend(), [&](const Neighbor& link) {
-        return !kept.contains(link.id);
-      });
+      const auto gone = std::find_if(expected.rbegin(), expected.rend(),
+                                     [&](const Neighbor& link) { return !kept.contains(link.id); });
       ASSERT_EQ(is_linked, gone != expected.rend());
       if (is_linked) expected.erase(std::next(gone).base());
       ++(is_linked ? replaced : refused);

@@ -151,8 +151,8 @@ TEST_P(CodeKernels, extremes_do_not_overflow) {
   EXPECT_EQ(kernels().inner_product_i8_i16(a.data(), lowest.data(), 67), exact_product(a, lowest));
 }
 
-/// Pages that are damaged may hold -128: sums are any number, the same on all sets where 16 bits are
-/// multiplied, and nothing else happens (sanitizers would see an overflow).
+/// Pages that are damaged may hold -128: sums are any number, the same on all sets where 16 bits
+/// are multiplied, and nothing else happens (sanitizers would see an overflow).
 TEST_P(CodeKernels, codes_that_cannot_be_do_no_harm) {
   for (const std::size_t dim : dimensions()) {
     const std::vector<std::int8_t> a(dim, -128);
