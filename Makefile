@@ -55,7 +55,7 @@ control/pg_nearest.control $(DATA): ;
 
 # Server headers are not ours to warn about; -iquote keeps ours apart from them.
 override CPPFLAGS := -iquote $(top)/src $(patsubst -I/%,-isystem /%,$(CPPFLAGS))
-override CXXFLAGS += -std=c++20 -fopenmp -fno-math-errno -Wall -Wextra -Wshadow $(EXTRA_CXXFLAGS)
+override CXXFLAGS += -std=c++20 -fopenmp -fno-math-errno -ffp-contract=off -Wall -Wextra -Wshadow $(EXTRA_CXXFLAGS)
 
 ifneq ($(findstring x86_64,$(shell $(CXX) -dumpmachine)),)
 src/core/kernels/avx2.o: override CXXFLAGS += -mavx2 -mfma

@@ -31,6 +31,7 @@
 #include "core/graph/memory_graph.hpp"
 #include "core/graph/page_order.hpp"
 #include "core/graph/search.hpp"
+#include "core/graph/settle_space.hpp"
 #include "format/graph_page.hpp"
 
 namespace {
@@ -98,28 +99,16 @@ struct Built {
 /// What the server's build takes from its first rows.
 void settle(Built& built) {
   const VectorSet& set = *built.set;
-  const std::size_t n = std::min(set.rows, kSampleRows);
-  std::vector<double> sums(set.dim);
-  for (std::size_t i = 0; i < n; ++i) {
-    for (std::size_t j = 0; j < set.dim; ++j) sums[j] += static_cast<double>(set.row(i)[j]);
-  }
   built.center.resize(set.dim);
-  for (std::size_t j = 0; j < set.dim; ++j) {
-    built.center[j] = static_cast<float>(sums[j] / static_cast<double>(n));
-  }
-  double squares = 0;
-  std::vector<float> difference(set.dim);
-  for (std::size_t i = 0; i < n; ++i) {
-    for (std::size_t j = 0; j < set.dim; ++j) difference[j] = set.row(i)[j] - built.center[j];
-    const double norm = core::norm_of({difference.data(), set.dim});
-    squares += norm * norm / static_cast<double>(n);
-  }
+  const core::SpaceSizes sizes = core::settle_space(
+      core::Metric::kL2, {set.base.data(), std::min(set.rows, kSampleRows) * set.dim}, set.dim,
+      HeapArena{}, built.center.data());
   built.space.metric = core::Metric::kL2;
   built.space.dim = static_cast<std::uint32_t>(set.dim);
   built.space.seed = format::kRotationSeed;
   built.space.center = built.center.data();
-  built.space.center_norm = core::norm_of({built.center.data(), set.dim});
-  built.space.unit = std::exp2(std::round(std::log2(std::sqrt(squares))));
+  built.space.center_norm = sizes.center_norm;
+  built.space.unit = sizes.unit;
   built.space.query_norm = 1;
 }
 

@@ -30,6 +30,10 @@ class ArenaArray {
   const T& operator[](std::size_t i) const { return data_[i]; }
   std::size_t size() const { return size_; }
   std::size_t capacity_bytes() const { return capacity_ * sizeof(T); }
+  /// What the next push_back allocates; until it has copied, the old memory is still taken too.
+  std::size_t next_growth_bytes() const {
+    return size_ == capacity_ ? next_capacity() * sizeof(T) : 0;
+  }
   bool empty() const { return size_ == 0; }
   void clear() { size_ = 0; }
   void set_size(std::size_t size) { size_ = size; }  ///< within what was reserved
@@ -46,11 +50,13 @@ class ArenaArray {
 
   template <Arena A>
   void push_back(A arena, const T& value) {
-    if (size_ == capacity_) reserve(arena, capacity_ < 16 ? 32 : 2 * capacity_);
+    if (size_ == capacity_) reserve(arena, next_capacity());
     data_[size_++] = value;
   }
 
  private:
+  std::size_t next_capacity() const { return capacity_ < 16 ? 32 : 2 * capacity_; }
+
   T* data_ = nullptr;
   std::size_t size_ = 0, capacity_ = 0;
 };

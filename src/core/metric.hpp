@@ -77,8 +77,13 @@ double spherical_distance(VectorView<T> a, VectorView<T> b) {
 /// Euclidean norm; in double, so that it cannot overflow.
 template <Element T>
 double norm(VectorView<T> a) {
+  const T* const elements = a.data();
+  const std::size_t n = a.size();
   double squared = 0;
-  for (const T element : a) squared += static_cast<double>(element) * static_cast<double>(element);
+#pragma omp simd reduction(+ : squared)
+  for (std::size_t i = 0; i < n; ++i) {
+    squared += static_cast<double>(elements[i]) * static_cast<double>(elements[i]);
+  }
   return std::sqrt(squared);
 }
 

@@ -140,6 +140,8 @@ struct GraphShape {
   BlockId block_of(NodeId id) const { return id / nodes_per_page; }
   std::uint32_t slot_of(NodeId id) const { return id % nodes_per_page; }
   NodeId node_id(BlockId block, std::uint32_t slot) const { return block * nodes_per_page + slot; }
+  /// Whether ids of nodes in that block are below those of other owners: no node may lie behind.
+  bool has_ids_for(BlockId block) const { return block < kZeroRowsOwner / nodes_per_page; }
 };
 
 /// A group of eight links on a page.
@@ -234,16 +236,18 @@ inline void copy_link(const GraphShape& shape, const LinkGroup& from, std::size_
   }
 }
 
-/// A as stored, in steps of scale: what lies outside of the range is cut, which only steers worse.
+/// A as stored, rounded to whole steps of scale: what lies outside of the range is cut, which only
+/// steers worse.
 inline std::int16_t pack_a(float a, float scale) {
   const float steps = scale > 0 ? a / scale : 0;
   if (!(steps == steps)) return 0;  // NaN
-  return static_cast<std::int16_t>(
-      std::clamp(steps, static_cast<float>(-kLargestA), static_cast<float>(kLargestA)));
+  return static_cast<std::int16_t>(core::round_small(
+      std::clamp(steps, static_cast<float>(-kLargestA), static_cast<float>(kLargestA))));
 }
 inline std::uint16_t pack_b(float b, float scale) {
   const float steps = scale > 0 ? b / scale : 0;
-  return static_cast<std::uint16_t>(steps > kLargestB ? kLargestB : steps > 0 ? steps : 0);
+  const float in_range = steps > kLargestB ? static_cast<float>(kLargestB) : steps > 0 ? steps : 0;
+  return static_cast<std::uint16_t>(core::round_small(in_range));
 }
 
 }  // namespace nearest::format

@@ -26,9 +26,14 @@ inline const char* node_page_fault(ConstPageBytes content, std::size_t used,
   return nullptr;
 }
 
+/// What factors and codes are multiples of; NaN is none.
+inline bool is_scale(float scale) {
+  constexpr float kMost = 1e30F;
+  return scale >= 0 && scale < kMost;
+}
+
 /// As far as reading a node would be unsafe or senseless.
 inline const char* node_fault(const ConstNodeView& node) {
-  constexpr float kMost = 1e30F;
   const NodeHeader& header = node.header();
   if (header.n_links > node.shape->max_links) return "A node has too many links.";
   if (header.n_tids > node.shape->inline_tids) return "A node has too many rows.";
@@ -37,9 +42,9 @@ inline const char* node_fault(const ConstNodeView& node) {
     return "A node is in a state that cannot be.";
   }
   // NaN fails all of these. Errors and lengths may be infinite.
-  const bool has_sizes = header.code.scale >= 0 && header.code.scale < kMost &&
-                         header.code.error >= 0 && header.a_scale >= 0 && header.a_scale < kMost &&
-                         header.b_scale >= 0 && header.b_scale < kMost && header.traits.norm >= 0 &&
+  const bool has_sizes = is_scale(header.code.scale) && is_scale(header.a_scale) &&
+                         is_scale(header.b_scale) && header.code.error >= 0 &&
+                         header.traits.norm >= 0 &&
                          header.traits.center_product > -std::numeric_limits<float>::infinity() &&
                          header.traits.center_product < std::numeric_limits<float>::infinity();
   return has_sizes ? nullptr : "A node has sizes that cannot be.";
@@ -47,7 +52,6 @@ inline const char* node_fault(const ConstNodeView& node) {
 
 inline const char* entry_page_fault(ConstPageBytes content, std::size_t used,
                                     const GraphShape& shape) {
-  constexpr float kMost = 1e30F;
   const auto* header = at<EntryPageHeader>(content, 0);
   if (header->n_entries > shape.entries_per_page()) {
     return "A page of the entry table says that it has too many entries.";
@@ -55,9 +59,9 @@ inline const char* entry_page_fault(ConstPageBytes content, std::size_t used,
   if (used != sizeof *header + std::size_t{shape.n_groups(header->n_entries)} * shape.group_bytes) {
     return "A page of the entry table has not the length of its entries.";
   }
-  const bool has_sizes = header->a_scale >= 0 && header->a_scale < kMost && header->b_scale >= 0 &&
-                         header->b_scale < kMost;
-  return has_sizes ? nullptr : "A page of the entry table has sizes that cannot be.";
+  return is_scale(header->a_scale) && is_scale(header->b_scale)
+             ? nullptr
+             : "A page of the entry table has sizes that cannot be.";
 }
 
 inline const char* tid_page_fault(ConstPageBytes content, std::size_t used,

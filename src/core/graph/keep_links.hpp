@@ -12,7 +12,7 @@ namespace nearest::core {
 /// Grows a tree from the entries, breadth first. parents: (graph.size()) receives for each node the
 /// one whose link to it is to be kept; entries are their own. A node that no links lead to gets
 /// one, in place of the farthest link that is not part of the tree, from the nearest of the nodes
-/// that it links to itself.
+/// that it links to itself, else from an entry, else from a leaf of the tree, which has room.
 ///
 /// Graph: size(), links(id) sorted by distance, force_link(from, to, may_go) which returns whether
 /// a place was found. checkpoint() is called every now and then.
@@ -44,6 +44,7 @@ void keep_links(Graph& graph, std::span<const NodeId> entries, A arena, ArenaArr
     for (const NodeId entry : entries) {
       if (try_from(entry)) return;
     }
+    if (!queue.empty()) try_from(queue[queue.size() - 1]);  // by now the last of it is a leaf
   };
   NodeId next_unknown = 0;
   for (std::size_t head = 0; queue.size() < n || head < queue.size();) {
@@ -59,7 +60,7 @@ void keep_links(Graph& graph, std::span<const NodeId> entries, A arena, ArenaArr
     }
     while (next_unknown < n && parents[next_unknown] != kNoNode) ++next_unknown;
     if (next_unknown == n) break;
-    attach(next_unknown++);  // what nothing has room for stays without
+    attach(next_unknown++);
   }
   arena.release(queue.begin());
 }

@@ -68,22 +68,32 @@ class GraphSearch {
 
   /// Begins a search; memory of an earlier one is used again.
   void begin(View& view, A arena, std::size_t width, std::size_t links_per_node) {
-    table_.prepare(arena, width * links_per_node / 2 + 128);
-    far_.reserve(arena, width * links_per_node / 2 + 128);
-    beam_.prepare(arena, width);
-    far_.clear();
     const std::span<const LinkEstimate> entries = view.entries();
-    // The nearest few: more would only fill the table.
+    table_.prepare(arena, width * links_per_node / 2 + 128);
+    far_.clear();
+    far_.reserve(arena, width * links_per_node / 2 + 128 + entries.size());
+    beam_.prepare(arena, width);
+    // The nearest few: more would only fill the table. The others are put aside, for searches that
+    // are widened beyond the part of the graph that these lead to.
     LinkEstimate nearest[kEntryCount];
+    LinkEstimate* passed = far_.begin();
     std::size_t n = 0;
     for (const LinkEstimate& entry : entries) {
-      if (n == kEntryCount && !(entry.estimate < nearest[n - 1].estimate)) continue;
-      std::size_t place = n < kEntryCount ? n++ : n - 1;
-      for (; place > 0 && entry.estimate < nearest[place - 1].estimate; --place) {
+      if (n == kEntryCount) {
+        if (!(entry.estimate < nearest[n - 1].estimate)) {
+          *passed++ = entry;
+          continue;
+        }
+        *passed++ = nearest[--n];
+      }
+      const float estimate = ordered(entry.estimate);
+      std::size_t place = n++;
+      for (; place > 0 && estimate < nearest[place - 1].estimate; --place) {
         nearest[place] = nearest[place - 1];
       }
-      nearest[place] = entry;
+      nearest[place] = {entry.id, estimate, entry.weight};
     }
+    far_.set_size(static_cast<std::size_t>(passed - far_.begin()));
     for (std::size_t i = 0; i < n; ++i) hear(arena, nearest[i]);
   }
 

@@ -21,7 +21,7 @@
 #include <limits>
 #include <span>
 
-#include "core/element.hpp"
+#include "core/metric.hpp"
 #include "core/quantize/scalar_code.hpp"
 #include "core/rotate/hadamard.hpp"
 
@@ -39,13 +39,9 @@ inline constexpr double kLongestCoded = 1e30;
 /// the unit was chosen: squares of points, and of their differences, stay far inside float32.
 inline constexpr double kFarthestCoded = 1e12;
 
-inline constexpr double kUnitRoundoff = 0x1p-24;  ///< of float32
-
-/// Bound of the relative error of a float32 sum of non-negative terms over dim elements, on every
-/// instruction set: see kernels/table.hpp; and of the terms themselves.
-constexpr double sum_error(std::size_t dim) {
-  return (static_cast<double>(dim) / 16 + 16) * kUnitRoundoff;
-}
+/// Bound of the relative error of an operator's float32 sum of non-negative terms, and of what it
+/// makes of the sum.
+constexpr double sum_error(std::size_t dim) { return kernel_error(dim) + 6 * kUnitRoundoff; }
 
 /// What a place or a rotation loses of values below the smallest normal float, in norm: products
 /// are rounded to multiples of 2^-149, twice a round, and a transform that is scaled before makes
@@ -87,17 +83,8 @@ struct PointTraits {
   float center_product;  ///< <P(c), ŷ> / unit: inner product only, otherwise 0
 };
 
-/// |x| in double, which cannot overflow.
-inline double norm_of(VectorView<float> x) {
-  const float* const elements = x.data();
-  const std::size_t n = x.size();
-  double squared = 0;
-#pragma omp simd reduction(+ : squared)
-  for (std::size_t i = 0; i < n; ++i) {
-    squared += static_cast<double>(elements[i]) * static_cast<double>(elements[i]);
-  }
-  return std::sqrt(squared);
-}
+/// |x|, for all that views can be made of.
+inline double norm_of(VectorView<float> x) { return norm<float>(x); }
 
 inline double absolute_norm_of(VectorView<float> x) {
   double sum = 0;
@@ -242,6 +229,65 @@ inline QueryPoint place_query(const GraphSpace& space, VectorView<float> q, floa
   return point;
 }
 
+// Bounds ------------------------------------------------------------------------------------------
+// Of what an operator returns for a query and a stored vector, from the distance of the one's point
+// and the other's code. What could be wrong with the distance is taken off it, then what could be
+// wrong with the operator's own sums.
+
+/// squared: |q - x|² of the points, in units².
+inline double l2_bound(const GraphSpace& space, const QueryPoint& query, const ScalarCode& code,
+                       double squared) {
+  const double least = (std::sqrt(squared) - code.error - query.error) * space.unit;
+  if (!(least > 0)) return 0;
+  // The operator's sum may be too small by its error and by terms that underflow.
+  const double least_sum =
+      least * least * (1 - sum_error(space.dim)) - static_cast<double>(space.dim) * 0x1p-148;
+  return least_sum > 0 ? std::sqrt(least_sum) * (1 - 4 * kUnitRoundoff) : 0;
+}
+
+/// squared: as above.
+inline double cosine_bound(const GraphSpace& space, const QueryPoint& query, const ScalarCode& code,
+                           double squared) {
+  const double least = (std::sqrt(squared) - code.error - query.error) * space.unit;
+  if (!(least > 0)) return 0;
+  // 1 - p / (|a||b|): the error of p and half of that of each square, which have half as many
+  // partial sums as the sum that sum_error is of.
+  static_assert(2 * cosine_kernel_error(1U << 14) < 4 * sum_error(1U << 14));
+  const double bound = least * least / 2 - 4 * sum_error(space.dim);
+  return bound > 0 ? bound : 0;
+}
+
+/// sum: Σ |q_i - x_i| of the points, in units, from the kernel.
+inline double l1_bound(const GraphSpace& space, const QueryPoint& query, const ScalarCode& code,
+                       double sum) {
+  const double error = sum_error(space.dim);  // once of the kernel's sum, once of the operator's
+  // The kernel rounds each scale·z before it subtracts.
+  const double rounded =
+      2 * kUnitRoundoff * code.scale * std::sqrt(static_cast<double>(space.dim) * code.square);
+  const double least = (sum * (1 - error) - rounded - code.error - query.error) * space.unit;
+  return least > 0 ? least * (1 - error) : 0;
+}
+
+/// product: of the scaled query and the vector that the code stands for, in units²; the query's
+/// factor must be above zero.
+inline double inner_product_bound(const GraphSpace& space, const QueryPoint& query,
+                                  const ScalarCode& code, const PointTraits& traits,
+                                  double product) {
+  const double unit = space.unit, center = space.center_norm / unit;
+  const double query_length = query.norm * query.factor / unit;
+  const double code_length = std::sqrt(static_cast<double>(code.square)) * code.scale;
+  const double lost =
+      query_length * code.error + query.error * code_length +
+      4 * kUnitRoundoff * (query_length + center) * (center + code_length) +
+      // of P(c) and of the stored product
+      (rotation_error(space.dim) * center + least_error(space.dim) / unit) * code_length + 0x1p-149;
+  const double lengths = query.norm * traits.norm * unit;
+  const double operator_error = sum_error(space.dim) * lengths;
+  const double bound = -(product + lost) * unit * unit / query.factor - operator_error -
+                       static_cast<double>(space.dim) * 0x1p-148;
+  return std::isfinite(bound) && lengths < 1e37 ? bound : -std::numeric_limits<double>::infinity();
+}
+
 /// What a visit computes of a stored vector.
 struct PointDistance {
   double squared;   ///< |q - x|² of the points, in units²
@@ -257,38 +303,23 @@ inline PointDistance distance_to(const GraphSpace& space, const QueryPoint& quer
                                  const PointTraits& traits) {
   constexpr double kLowest = -std::numeric_limits<double>::infinity();
   const std::size_t dim = space.dim;
-  const double gamma = sum_error(dim);
   const double squared = l2_squared_to(query.code, z, code.scale, code.square, dim);
   PointDistance result{squared, squared, 0, 0};
   const bool is_bounded = query.is_bounded && code.error < std::numeric_limits<float>::infinity();
   switch (space.metric) {
-    case Metric::kL2: {
-      const double length = std::sqrt(squared);
-      result.value = length * space.unit;
-      const double least = (length - code.error - query.error) * space.unit;
-      if (!is_bounded || !(least > 0)) break;
-      // The operator's sum may be too small by gamma and by terms that underflow.
-      const double least_sum = least * least * (1 - gamma) - static_cast<double>(dim) * 0x1p-148;
-      if (least_sum > 0) result.bound = std::sqrt(least_sum) * (1 - 4 * kUnitRoundoff);
+    case Metric::kL2:
+      result.value = std::sqrt(squared) * space.unit;
+      if (is_bounded) result.bound = l2_bound(space, query, code, squared);
       break;
-    }
-    case Metric::kCosine: {
+    case Metric::kCosine:
       result.value = squared * space.unit * space.unit / 2;
-      const double least = (std::sqrt(squared) - code.error - query.error) * space.unit;
-      if (!is_bounded || !(least > 0)) break;
-      const double bound = least * least / 2 - 4 * gamma;
-      if (bound > 0) result.bound = bound;
+      if (is_bounded) result.bound = cosine_bound(space, query, code, squared);
       break;
-    }
     case Metric::kL1: {
       const double sum = kernels().l1_f32_i8(query.y, z, code.scale, dim);
       result.value = sum * space.unit;
       result.steering = sum * sum;
-      // The kernel rounds each scale·z before it subtracts.
-      const double rounded =
-          2 * kUnitRoundoff * code.scale * std::sqrt(static_cast<double>(dim) * code.square);
-      const double least = (sum * (1 - gamma) - rounded - code.error - query.error) * space.unit;
-      if (is_bounded && least > 0) result.bound = least * (1 - 2 * gamma);
+      if (is_bounded) result.bound = l1_bound(space, query, code, sum);
       break;
     }
     case Metric::kInnerProduct: {
@@ -297,23 +328,10 @@ inline PointDistance distance_to(const GraphSpace& space, const QueryPoint& quer
       const double product = query.center_product + with_code + traits.center_product;
       result.steering = squared + added_square(space, traits.norm);
       result.value = query.factor > 0 ? -product * space.unit * space.unit / query.factor : 0;
-      result.bound = kLowest;
-      if (!is_bounded || !(query.factor > 0)) {
-        if (query.norm == 0) result.bound = 0;
-        break;
-      }
-      const double unit = space.unit, center = space.center_norm / unit;
-      const double query_length = query.norm * query.factor / unit;
-      const double code_length = std::sqrt(static_cast<double>(code.square)) * code.scale;
-      const double lost = query_length * code.error + query.error * code_length +
-                          4 * kUnitRoundoff * (query_length + center) * (center + code_length) +
-                          // of P(c) and of the stored product
-                          (rotation_error(dim) * center + least_error(dim) / unit) * code_length +
-                          0x1p-149;
-      const double operator_error = gamma * query.norm * traits.norm * unit;
-      const double bound = -(product + lost) * unit * unit / query.factor - operator_error -
-                           static_cast<double>(dim) * 0x1p-148;
-      if (std::isfinite(bound) && query.norm * traits.norm * unit < 1e37) result.bound = bound;
+      result.bound = is_bounded && query.factor > 0
+                         ? inner_product_bound(space, query, code, traits, product)
+                     : query.norm == 0 ? 0
+                                       : kLowest;
       break;
     }
   }

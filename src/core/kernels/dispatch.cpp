@@ -1,5 +1,6 @@
 #include <array>
 #include <cstddef>
+#include <iterator>
 
 #include "core/kernels/isa.hpp"
 
@@ -8,30 +9,50 @@
 namespace nearest::core {
 namespace {
 
+bool always() noexcept { return true; }
+#if defined(__x86_64__)
+bool has_avx2() noexcept { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+bool has_avx512() noexcept {
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+}
+bool has_avx512vnni() noexcept {
+  return has_avx512() && __builtin_cpu_supports("avx512vnni") &&
+         __builtin_cpu_supports("avx512vpopcntdq") && __builtin_cpu_supports("avx512bitalg") &&
+         __builtin_cpu_supports("avx512vbmi");
+}
+#endif
+
+struct Compiled {
+  const KernelTable* table;
+  bool (*is_supported)() noexcept;
+};
+
+/// Slowest first.
+constexpr Compiled kCompiled[] = {
+    {&kBaselineKernels, always},
+#if defined(__x86_64__)
+    {&kAvx2Kernels, has_avx2},
+    {&kAvx512Kernels, has_avx512},
+    {&kAvx512VnniKernels, has_avx512vnni},
+#elif defined(__aarch64__)
+    {&kNeonKernels, always},  // Advanced SIMD is part of the architecture
+#endif
+};
+
 /// Filled once, before any caller can run: constant data plus what the CPU says.
 struct Available {
-  std::array<const KernelTable*, 4> tables{};
+  std::array<const KernelTable*, std::size(kCompiled)> tables{};
   std::size_t count = 0;
 
   Available() noexcept {
-    add(kBaselineKernels);
 #if defined(__x86_64__)
     __builtin_cpu_init();  // this may run before the C library's own constructor
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) add(kAvx2Kernels);
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
-      add(kAvx512Kernels);
-      if (__builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vpopcntdq") &&
-          __builtin_cpu_supports("avx512bitalg") && __builtin_cpu_supports("avx512vbmi")) {
-        add(kAvx512VnniKernels);
-      }
-    }
-#elif defined(__aarch64__)
-    add(kNeonKernels);  // Advanced SIMD is part of the architecture
 #endif
+    for (const Compiled& compiled : kCompiled) {
+      if (compiled.is_supported()) tables[count++] = compiled.table;
+    }
   }
-
-  void add(const KernelTable& table) noexcept { tables[count++] = &table; }
 };
 
 /// Never null, not even for a constructor of another file that runs before the ones here.

@@ -20,16 +20,31 @@ struct CosineSums {
   float b_squared;  ///< Σ b_i²
 };
 
-/// Pairwise kernels take two vectors of `dim` elements. They sum in float32, in several partial
-/// sums, so the relative error of a sum of non-negative terms stays below (dim / 16 + 8) · 2^-24;
-/// the order of the additions, and so the last bits, differ between instruction sets.
-/// Sums that leave the range of float32 become infinite; cosine sums may then give NaN later.
+inline constexpr double kUnitRoundoff = 0x1p-24;  ///< of float32
+
+/// Bound of the relative error of a kernel's float32 sum of non-negative terms over dim elements,
+/// on every instruction set: sixteen partial sums at least, what is left over at the end, their
+/// sum, and the rounding of the terms themselves. Against the sum of magnitudes for terms of any
+/// sign.
+constexpr double kernel_error(std::size_t dim) {
+  return (static_cast<double>(dim) / 16 + 10) * kUnitRoundoff;
+}
+/// The same of each of the cosine's sums, which have half as many partial sums.
+constexpr double cosine_kernel_error(std::size_t dim) {
+  return (static_cast<double>(dim) / 8 + 10) * kUnitRoundoff;
+}
+
+/// Pairwise kernels take two vectors of `dim` elements. They sum in float32, with errors below
+/// kernel_error, resp. cosine_kernel_error; the order of the additions, and so the last bits,
+/// differ between instruction sets. Sums that leave the range of float32 become infinite; cosine
+/// sums may then give NaN later.
 ///
-/// Block kernels score every row of a against every row of b:
+/// Block kernels score every row of a against every row of b. Only benchmarks call them yet: they
+/// are for the training of centroids, which scores samples against all centroids at once.
 /// a: (n_a, dim) row-major; b: (n_b, dim) row-major; out: (n_a, n_b) row-major.
 ///
-/// Codes of 8 bits are in [-127, 127]: with -128 sums are undefined. No kernel reads outside of the
-/// arrays that it is given, not even for the tail of a vector.
+/// Codes of 8 bits are in [-127, 127]: with -128, as on a damaged page, results are any number. No
+/// kernel reads outside of the arrays that it is given, not even for the tail of a vector.
 struct KernelTable {
   std::string_view name;  ///< "baseline", "avx2", "avx512", "avx512vnni" or "neon"
 
@@ -57,13 +72,12 @@ struct KernelTable {
 
   /// Eight codes of one bit per dimension against a query of four bits per dimension, exact:
   /// sums[j] = Σ over the set bits i of code j of value_i, where bit i of the query's four planes
-  /// makes value_i = -8·bit3 + 4·bit2 + 2·bit1 + bit0, in [-8, 7]. words <= 128, of 64 dimensions.
+  /// makes value_i = -8·bit3 + 4·bit2 + 2·bit1 + bit0, in [-8, 7]. words < 2^22, of 64 dimensions.
   /// codes: (words, 8), word w of code j at [w·8 + j]; planes: (words, 4); sums: (8).
   void (*masked_sums_x8)(const std::uint64_t* codes, std::size_t words, const std::uint64_t* planes,
                          std::int32_t* sums);
 
-  /// The rotation of core/rotate/hadamard.hpp, in place. Additions come in the same order on all
-  /// sets, products may be fused.
+  /// The rotation of core/rotate/hadamard.hpp, in place: the same bits on all sets.
   void (*rotate_f32)(float* x, std::size_t dim, std::uint64_t seed);
 
   /// The decimal digits of n <= DigitsBlock::kSize finite numbers; signs are left to the caller.

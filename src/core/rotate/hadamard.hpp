@@ -15,17 +15,17 @@
 
 namespace nearest::core {
 
-/// Rotates x in place; the same seed and dimension always give the same rotation.
+/// Rotates x in place; the same seed and dimension always give the same rotation, to the last bit.
 /// Relative error of the result, in norm: below rotation_error(x.size()).
 inline void rotate(std::span<float> x, std::uint64_t seed) {
   kernels().rotate_f32(x.data(), x.size(), seed);
 }
 
 /// Bound of |rotate(x) - exact| / |x|. Every stage of additions rounds each coordinate once, the
-/// signs are exact, and scaling rounds once or twice a round.
+/// signs are exact, and scaling rounds three times a round, its factor included; twice that is ample
+/// for the turn too.
 constexpr double rotation_error(std::size_t dim) {
   constexpr int kRounds = 4;
-  constexpr double kUnitRoundoff = 0x1p-24;
   int stages = 0;
   while ((std::size_t{2} << stages) <= dim) ++stages;
   return 2 * kRounds * (stages + 4) * kUnitRoundoff;

@@ -60,7 +60,9 @@ GraphSpace space_for(Metric metric, std::size_t dim, const std::vector<Vector>& 
   return space;
 }
 
-void add(Graph& graph, const GraphSpace& space, RowId row, std::uint64_t hash, const Vector& x) {
+template <std::size_t kMaxEntries>
+void add(MemoryGraph<TestMemory::Arena, kMaxEntries>& graph, const GraphSpace& space, RowId row,
+         std::uint64_t hash, const Vector& x) {
   Vector y(x.size());
   std::vector<std::int8_t> z(x.size());
   const PlacedPoint point = place_point(space, x, y.data(), z.data());
@@ -204,7 +206,6 @@ TEST(MemoryGraph, nodes_of_one_segment_and_more_stay_where_they_are) {
   TestMemory memory;
   Graph graph;
   graph.prepare(memory.arena(), space, 2, 8);
-  EXPECT_GT(graph.next_segment_bytes(), 0U);
   const Graph::Node* first = nullptr;
   for (std::size_t i = 0; i < kRows; ++i) {
     add(graph, space, i, i, source.next());
@@ -229,6 +230,187 @@ TEST(MemoryGraph, one_row_and_rows_without_a_code_are_kept) {
   EXPECT_EQ(graph.node(1).code.error, std::numeric_limits<float>::infinity());
   graph.finish(0, 3);
   for (NodeId id = 0; id < 3; ++id) EXPECT_EQ(graph.links(id).size(), 2U);
+}
+
+/// Rows of well separated clusters, one cluster after the other, then more of the first: they must
+/// find their way back to it.
+TEST(MemoryGraph, late_rows_of_an_early_cluster_connect_to_it) {
+  constexpr std::size_t kDim = 16, kClusters = 4, kPerCluster = 1500, kLate = 60;
+  std::mt19937_64 random{kSeed};
+  std::normal_distribution<float> normal;
+  const auto row_of = [&](std::size_t cluster) {
+    Vector x(kDim);
+    for (float& element : x) element = normal(random);
+    x[cluster] += 200;
+    return x;
+  };
+  const GraphSpace space = space_for(Metric::kL2, kDim, {row_of(0)});
+  TestMemory memory;
+  MemoryGraph<TestMemory::Arena, 32> graph;
+  graph.prepare(memory.arena(), space, 4, 16);
+  for (std::size_t i = 0; i < kClusters * kPerCluster; ++i) {
+    add(graph, space, i, i, row_of(i / kPerCluster));
+  }
+  for (std::size_t i = 0; i < kLate; ++i) {
+    const auto id = static_cast<NodeId>(graph.size());
+    add(graph, space, id, id, row_of(0));
+    ASSERT_GT(graph.size(), id);
+    EXPECT_TRUE(std::ranges::any_of(graph.links(id), [](const Neighbor& link) {
+      return link.id < kPerCluster;
+    })) << i;
+  }
+}
+
+TEST(MemoryGraph, entries_are_a_uniform_sample_of_the_nodes) {
+  constexpr std::size_t kMost = 64;
+  const GraphSpace space = space_for(Metric::kL2, 2, {{1, 2}});
+  Rows source(2);
+  TestMemory memory;
+  MemoryGraph<TestMemory::Arena, kMost> graph;
+  graph.prepare(memory.arena(), space, 2, 4);
+  EXPECT_TRUE(graph.entries().empty());
+  for (const std::size_t n : {1U, 30U, 1000U, 4000U, 10'000U, 30'000U}) {
+    while (graph.size() < n) add(graph, space, graph.size(), graph.size(), source.next());
+    const auto entries = graph.entries();
+    const std::size_t expected =
+        std::min<std::size_t>(kMost, static_cast<std::size_t>(std::sqrt(static_cast<double>(n))));
+    ASSERT_LE(entries.size(), expected);
+    ASSERT_GE(2 * entries.size(), expected);
+    EXPECT_EQ(std::set<NodeId>(entries.begin(), entries.end()).size(), entries.size());
+    if (n < 1000) continue;
+    double mean = 0, squares = 0;
+    for (const NodeId id : entries) {
+      const double place = static_cast<double>(id) / static_cast<double>(n);
+      mean += place / static_cast<double>(entries.size());
+      squares += place * place / static_cast<double>(entries.size());
+    }
+    EXPECT_NEAR(mean, 0.5, 0.12) << n;
+    EXPECT_NEAR(squares - mean * mean, 1.0 / 12, 0.03) << n;
+  }
+}
+
+TEST(MemoryGraph, takes_no_more_at_once_than_it_said) {
+  Rows source(3);
+  const GraphSpace space = space_for(Metric::kL2, 3, {{1, 2, 3}});
+  TestMemory memory;
+  Graph graph;
+  graph.prepare(memory.arena(), space, 2, 8);
+  for (std::size_t i = 0; i < 2100; ++i) {
+    for (const bool is_equal : {false, true}) {  // a node of its own, one more row of a node
+      const std::size_t allowed = graph.bytes() + graph.next_addition_bytes();
+      add(graph, space, i, is_equal ? 1'000'000 : i, is_equal ? Vector{9, 9, 9} : source.next());
+      ASSERT_LE(graph.bytes(), allowed) << i;
+    }
+  }
+  EXPECT_GT(graph.size(), 2048U);
+  EXPECT_LT(graph.size(), 2110U);
+}
+
+/// Adds a vector whose code lost more than it did.
+void add_with_error(Graph& graph, const GraphSpace& space, RowId row, const Vector& x, float more) {
+  Vector y(x.size());
+  std::vector<std::int8_t> z(x.size());
+  PlacedPoint point = place_point(space, x, y.data(), z.data());
+  point.code.error += more;
+  graph.add(row, 7, point, z.data());
+}
+
+TEST(MemoryGraph, a_node_has_the_largest_error_of_its_rows) {
+  const GraphSpace space = space_for(Metric::kL2, 3, {{1, 2, 3}});
+  TestMemory memory;
+  Graph graph;
+  graph.prepare(memory.arena(), space, 2, 10);
+  add_with_error(graph, space, 0, {1, 2, 3}, 1);
+  const float first = graph.node(0).code.error;
+  add_with_error(graph, space, 1, {1, 2, 3}, 0);
+  EXPECT_EQ(graph.node(0).code.error, first);
+  add_with_error(graph, space, 2, {1, 2, 3}, 5);
+  ASSERT_EQ(graph.size(), 1U);
+  EXPECT_NEAR(graph.node(0).code.error, first + 4, 1e-3);
+}
+
+TEST(MemoryGraph, vectors_of_equal_hash_but_other_code_are_nodes_of_their_own) {
+  GraphSpace space = space_for(Metric::kL1, 3, {{3, 2, 1}});  // not rotated: codes are plain to see
+  TestMemory memory;
+  Graph graph;
+  graph.prepare(memory.arena(), space, 2, 10);
+  const std::vector<Vector> rows = {{3, 2, 1}, {6, 4, 2}, {3, 1, 1}};
+  for (const Vector& row : rows) add_with_error(graph, space, 0, row, 0);
+  ASSERT_EQ(graph.size(), rows.size());
+  EXPECT_TRUE(std::ranges::equal(graph.code(0), graph.code(1)));
+  EXPECT_NE(graph.node(0).code.scale, graph.node(1).code.scale);
+  EXPECT_FALSE(std::ranges::equal(graph.code(0), graph.code(2)));
+  EXPECT_EQ(graph.node(0).code.scale, graph.node(2).code.scale);
+}
+
+TEST(MemoryGraph, inner_product_adds_a_coordinate_that_makes_all_vectors_equally_long) {
+  GraphSpace space = space_for(Metric::kInnerProduct, 2, {{3, 4}});
+  space.longest = 10;
+  TestMemory memory;
+  Graph graph;
+  graph.prepare(memory.arena(), space, 2, 10);
+  add(graph, space, 0, 0, {3, 4});
+  add(graph, space, 1, 1, {0, 8});
+  add(graph, space, 2, 2, {30, 40});  // longer than M: counts as M
+  EXPECT_NEAR(graph.node(0).added, std::sqrt(75), 1e-3);
+  EXPECT_NEAR(graph.node(1).added, 6, 1e-3);
+  EXPECT_EQ(graph.node(2).added, 0);
+  const double difference = std::sqrt(75) - 6;
+  EXPECT_NEAR(graph.distance(&graph.node(0), &graph.node(1)), 25 + difference * difference, 0.3);
+}
+
+/// As often as there are nodes, from any node to any other, with random links that must stay.
+TEST(MemoryGraph, a_forced_link_replaces_only_the_farthest_that_may_go) {
+  constexpr std::size_t kRows = 400;
+  constexpr int kM = 4;
+  Rows source(4, 5);
+  const GraphSpace space = space_for(Metric::kL2, 4, {{1, 2, 3, 4}});
+  TestMemory memory;
+  Graph graph;
+  graph.prepare(memory.arena(), space, kM, 4);  // so few that some nodes have room
+  for (std::size_t i = 0; i < kRows; ++i) add(graph, space, i, i, source.next());
+  graph.finish(0, kRows);
+  std::mt19937_64 random{kSeed};
+  int replaced = 0, refused = 0, added = 0;
+  for (int round = 0; round < 3000; ++round) {
+    const auto from = static_cast<NodeId>(random() % kRows);
+    const auto to = static_cast<NodeId>(random() % kRows);
+    const std::vector<Neighbor> before(graph.links(from).begin(), graph.links(from).end());
+    const auto leads_to = [](NodeId id) {
+      return [id](const Neighbor& link) { return link.id == id; };
+    };
+    if (from == to || std::ranges::any_of(before, leads_to(to))) continue;
+    std::set<NodeId> kept;
+    for (const Neighbor& link : before) {
+      if (round % 4 == 0 || random() % 5 != 0) kept.insert(link.id);
+    }
+    const bool is_linked =
+        graph.force_link(from, to, [&](NodeId target) { return !kept.contains(target); });
+    std::vector<Neighbor> expected = before;
+    if (before.size() == links_of(kM)) {
+      const auto gone = std::find_if(expected.rbegin(), expected.rend(),
+                                     [&](const Neighbor& link) { return !kept.contains(link.id); });
+      ASSERT_EQ(is_linked, gone != expected.rend());
+      if (is_linked) expected.erase(std::next(gone).base());
+      ++(is_linked ? replaced : refused);
+    } else {
+      ASSERT_TRUE(is_linked);
+      ++added;
+    }
+    if (is_linked) {
+      expected.push_back({graph.distance(&graph.node(from), &graph.node(to)), to});
+      std::sort(expected.begin(), expected.end());
+    }
+    const auto after = graph.links(from);
+    ASSERT_EQ(after.size(), expected.size());
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      ASSERT_EQ(after[i].id, expected[i].id);
+      ASSERT_EQ(after[i].distance, expected[i].distance);
+    }
+  }
+  EXPECT_GT(replaced, 100);
+  EXPECT_GT(refused, 100);
+  EXPECT_GT(added, 100);
 }
 
 }  // namespace

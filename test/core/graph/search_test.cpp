@@ -5,11 +5,13 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <initializer_list>
 #include <limits>
 #include <map>
 #include <random>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "test_arena.hpp"
@@ -258,6 +260,169 @@ TEST(GraphSearch, ends_whatever_estimates_and_weights_are_told) {
       EXPECT_EQ(view.times_visited.size(), view.size());
       for (const auto& [id, times] : view.times_visited) ASSERT_EQ(times, 1) << id;
     }
+  }
+}
+
+/// A graph that tells what a test wrote down, and remembers what it was asked.
+struct ScriptView {
+  explicit ScriptView(std::vector<float> of_nodes, std::uint32_t nodes_per_page = 1)
+      : steering(std::move(of_nodes)), links(steering.size()), per_page(nodes_per_page) {}
+
+  NodeRange page_of(NodeId id) const { return {id - id % per_page, per_page}; }
+  void prefetch(NodeId id) { prefetched.push_back(id); }
+  std::span<const LinkEstimate> entries() const { return entry_estimates; }
+  std::span<const Visit> visit(std::span<const NodeId> ids) {
+    told.clear();
+    for (const NodeId id : ids) {
+      visited.push_back(id);
+      told.push_back({id, steering[id], links[id]});
+    }
+    return told;
+  }
+  void enter_at(std::initializer_list<NodeId> ids) {
+    for (const NodeId id : ids) entry_estimates.push_back({id, steering[id], 1});
+  }
+
+  std::vector<float> steering;
+  std::vector<std::vector<LinkEstimate>> links;
+  std::uint32_t per_page;
+  std::vector<LinkEstimate> entry_estimates;
+  std::vector<Visit> told;
+  std::vector<NodeId> visited, prefetched;
+};
+
+using Script = GraphSearch<ScriptView, TestMemory::Arena>;
+using Ids = std::vector<NodeId>;
+
+/// Begins and runs.
+struct ScriptedSearch {
+  ScriptedSearch(ScriptView& view, std::size_t width) {
+    search.begin(view, memory.arena(), width, 4);
+    search.run(view, memory.arena());
+  }
+  TestMemory memory;
+  Script search;
+};
+
+std::vector<float> rising(std::size_t n) {
+  std::vector<float> distances;
+  for (std::size_t i = 0; i < n; ++i) distances.push_back(static_cast<float>(n - i));
+  return distances;
+}
+
+TEST(GraphSearch, visits_the_nearest_entries_in_order_and_no_other) {
+  ScriptView view(rising(40));
+  for (NodeId id = 0; id < 40; ++id) view.enter_at({id * 7 % 40});
+  ScriptedSearch found(view, 100);
+  Ids expected;
+  for (std::size_t i = 0; i < Script::kEntryCount; ++i) {
+    expected.push_back(static_cast<NodeId>(39 - i));
+  }
+  EXPECT_EQ(view.visited, expected);
+}
+
+/// Two rings: the nearest entries are all in the first one.
+TEST(GraphSearch, widening_goes_on_to_entries_that_were_passed_over) {
+  constexpr NodeId kRing = 100;
+  for (const bool far_first : {false, true}) {
+    std::vector<float> distances;
+    for (NodeId id = 0; id < 2 * kRing; ++id) distances.push_back(static_cast<float>(id));
+    ScriptView view(distances);
+    for (NodeId id = 0; id < 2 * kRing; ++id) {
+      const NodeId to = id / kRing * kRing + (id + 1) % kRing;
+      view.links[id].push_back({to, distances[to], 1});
+    }
+    // First in the array: pushed out by nearer ones; last: never in it.
+    if (far_first) view.enter_at({150});
+    for (NodeId id = 0; id < 20; ++id) view.enter_at({id});
+    if (!far_first) view.enter_at({150});
+    ScriptedSearch found(view, 10);
+    EXPECT_LT(view.visited.size(), kRing);
+    for (std::size_t width = 20; found.search.widen(found.memory.arena(), width); width *= 2) {
+      found.search.run(view, found.memory.arena());
+      ASSERT_LT(width, 10'000U);
+    }
+    EXPECT_EQ(view.visited.size(), 2 * kRing);
+    EXPECT_EQ(view.visited.size(),
+              std::set<NodeId>(view.visited.begin(), view.visited.end()).size());
+  }
+}
+
+TEST(GraphSearch, an_entry_without_an_estimate_hides_no_other) {
+  for (const std::size_t odd : {0U, 7U, 15U}) {
+    ScriptView view(rising(64));
+    for (NodeId id = 0; id < 64; ++id) view.enter_at({id});
+    view.entry_estimates[odd].estimate = std::numeric_limits<float>::quiet_NaN();
+    ScriptedSearch found(view, 8);
+    EXPECT_EQ(view.visited.front(), 63U);
+    EXPECT_EQ(view.visited.size(), 8U);
+  }
+}
+
+TEST(GraphSearch, links_well_behind_the_beam_are_put_aside_until_it_is_widened) {
+  // The beam is full of 0 and 1: what is farther than 1.25 times 10 is put aside.
+  ScriptView view({9, 10, 12, 13, 90});
+  view.enter_at({0, 1});
+  view.links[1] = {{2, 12, 1}, {3, 13, 1}, {4, 90, 1}};
+  ScriptedSearch found(view, 2);
+  EXPECT_EQ(view.visited, (Ids{0, 1}));
+  EXPECT_EQ(found.search.heard_of(), 3U);
+  EXPECT_TRUE(found.search.widen(found.memory.arena(), 5));
+  EXPECT_EQ(found.search.heard_of(), 5U);
+  found.search.run(view, found.memory.arena());
+  EXPECT_EQ(view.visited, (Ids{0, 1, 2, 3, 4}));
+  EXPECT_FALSE(found.search.widen(found.memory.arena(), 10));
+}
+
+TEST(GraphSearch, nothing_is_put_aside_while_the_beam_has_room_or_ends_below_zero) {
+  for (const float size : {1.0F, -1.0F}) {
+    ScriptView view({9 * size, 9.5F * size, 100, 1000});
+    view.enter_at({0, 1});
+    view.links[0] = {{2, 100, 1}};
+    view.links[1] = {{3, 1000, 1}};
+    ScriptedSearch found(view, size > 0 ? 10 : 2);
+    EXPECT_EQ(found.search.heard_of(), 4U);
+  }
+}
+
+/// Node 2 is first said to be at 1, then, with twice the weight, at 4: it counts as at 3.
+TEST(GraphSearch, estimates_are_averaged_by_weight_and_a_candidate_steps_back_when_they_rise) {
+  ScriptView view({0.1F, 0.2F, 3, 2.8F, 3.2F});
+  view.enter_at({0, 1, 3, 4});
+  view.links[0] = {{2, 1, 0.5F}};
+  view.links[1] = {{2, 4, 1}};
+  ScriptedSearch found(view, 10);
+  EXPECT_EQ(view.visited, (Ids{0, 1, 3, 2, 4}));
+}
+
+TEST(GraphSearch, a_better_estimate_brings_in_a_candidate_that_was_too_far) {
+  ScriptView view({1, 1.1F, 0.5F});
+  view.enter_at({0, 1});
+  view.links[0] = {{2, 1.2F, 1}};
+  ScriptView without = view;
+  view.links[1] = {{2, 0.1F, 100}};
+  ScriptedSearch found(view, 2), not_found(without, 2);
+  EXPECT_EQ(view.visited, (Ids{0, 1, 2}));
+  EXPECT_EQ(without.visited, (Ids{0, 1}));
+}
+
+TEST(GraphSearch, a_visited_node_counts_by_its_own_code) {
+  // 0 is farther than it was said to be: 1 and 2 are nearer, and the beam has room for them alone.
+  ScriptView view({50, 2, 3, 60});
+  view.entry_estimates = {{0, 1, 1}, {1, 2, 1}};
+  view.links[1] = {{2, 3, 1}, {0, -100, 1}};
+  view.links[2] = {{3, 3.2F, 1}};
+  ScriptedSearch found(view, 2);
+  EXPECT_EQ(view.visited, (Ids{0, 1, 2}));
+}
+
+TEST(GraphSearch, asks_for_the_next_page_while_it_visits_one) {
+  for (const std::uint32_t per_page : {1U, 2U}) {
+    ScriptView view({1, 2, 3, 4}, per_page);
+    view.enter_at({0, 1, 2, 3});
+    ScriptedSearch found(view, 10);
+    EXPECT_EQ(view.visited, (Ids{0, 1, 2, 3}));
+    EXPECT_EQ(view.prefetched, per_page == 1 ? (Ids{1, 2, 3}) : Ids{2});
   }
 }
 

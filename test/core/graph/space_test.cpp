@@ -13,7 +13,9 @@
 #include <string>
 #include <vector>
 
+#include "core/graph/settle_space.hpp"
 #include "core/metric.hpp"
+#include "test_arena.hpp"
 
 namespace nearest::core {
 namespace {
@@ -51,49 +53,20 @@ struct Settled {
   }
 };
 
-double power_of_two_near(double length) {
-  return length > 1e-300 && length < 1e300 ? std::exp2(std::round(std::log2(length))) : 1;
-}
-
 /// Sizes from the rows, as a build finds them.
 void settle(Settled& settled, Metric metric, const std::vector<Vector>& rows, bool has_center) {
   GraphSpace& space = settled.space;
   space.metric = metric;
   space.dim = static_cast<std::uint32_t>(rows[0].size());
   space.seed = 42;
-  space.unit = 1;
-  std::vector<double> sums(space.dim);
-  double longest = 0, norms = 0, used = 0, squares = 0;
-  const auto factor_of = [&](const Vector& row) {
-    const double norm = norm_of(row);
-    if (metric == Metric::kCosine) return norm > 0 ? 1 / norm : 0;
-    return norm <= kLongestCoded ? 1.0 : 0.0;
-  };
-  for (const Vector& row : rows) {
-    const double factor = factor_of(row);
-    if (factor == 0) continue;
-    longest = std::max(longest, norm_of(row));
-    norms += norm_of(row);
-    used += 1;
-    for (std::size_t i = 0; i < row.size(); ++i) sums[i] += row[i] * factor;
-  }
-  Vector center(space.dim);
-  for (std::size_t i = 0; i < center.size() && used > 0 && has_center; ++i) {
-    center[i] = static_cast<float>(sums[i] / used);
-  }
+  Vector all, center(space.dim);
+  for (const Vector& row : rows) all.insert(all.end(), row.begin(), row.end());
+  TestMemory memory;
+  const SpaceSizes sizes = settle_space(metric, all, space.dim, memory.arena(), center.data());
+  space.unit = sizes.unit;
+  space.longest = sizes.longest;
+  space.query_norm = sizes.query_norm;
   if (has_center) settled.use_center(center);
-  for (const Vector& row : rows) {
-    const double factor = factor_of(row);
-    if (factor == 0) continue;
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      const double difference = row[i] * factor - center[i];
-      squares += difference * difference / used;
-    }
-  }
-  const double spread = std::sqrt(squares);
-  space.unit = power_of_two_near(spread > 1e-6 * space.center_norm ? spread : space.center_norm);
-  space.longest = 1.1 * longest;
-  space.query_norm = norms > 0 ? norms / used : 1;
 }
 
 class Space : public testing::TestWithParam<std::string> {
@@ -222,7 +195,7 @@ TEST_P(Space, bounds_are_never_above_the_operator_whatever_the_sizes) {
     const Metric metric = kMetrics[round % 4];
     Settled settled;
     settle(settled, metric, {vector(), vector()}, part(random_) < 0.5);
-    if (part(random_) < 0.3) settled.space.unit = power_of_two_near(near_scale());
+    if (part(random_) < 0.3) settled.space.unit = unit_near(near_scale());
     if (part(random_) < 0.3) settled.space.query_norm = near_scale();
     if (part(random_) < 0.3) settled.space.longest = near_scale();
     const Vector x = vector();
@@ -323,7 +296,7 @@ TEST_P(Space, vectors_that_are_too_long_have_no_code_and_promise_nothing) {
     settle(settled, metric, {random_vector(8, 1)}, false);
     // Once too long for float32 sums, once too long for the space that others settled.
     for (const double unit : {1.0, 1e-40}) {
-      settled.space.unit = power_of_two_near(unit);
+      settled.space.unit = unit_near(unit);
       const Vector x(8, unit == 1 ? 2e30F : 1.0F);
       Vector y(8);
       std::vector<std::int8_t> z(8, 1);
@@ -357,6 +330,148 @@ TEST_P(Space, any_stored_code_gives_some_distance) {
       }
     }
   }
+}
+
+// Each term of a bound alone: with distances that are exact and codes that lose nothing, only what
+// the term is for can make the operator's result smaller than the distance.
+
+/// Of an index of one metric without center, whose unit is 1.
+GraphSpace plain_space(Metric metric, std::size_t dim) {
+  GraphSpace space{};
+  space.metric = metric;
+  space.dim = static_cast<std::uint32_t>(dim);
+  space.unit = space.longest = space.query_norm = 1;
+  return space;
+}
+
+/// A query that lost nothing.
+QueryPoint exact_query(const Vector& q) {
+  QueryPoint query{};
+  query.norm = norm_of(q);
+  query.factor = 1;
+  query.is_bounded = true;
+  return query;
+}
+
+/// 1, then terms that a float32 sum which begins with 1 does not even notice.
+Vector one_and_many_lost(std::size_t dim, float lost) {
+  Vector x(dim, lost);
+  x[0] = 1;
+  return x;
+}
+
+double exact_square(const Vector& x) {
+  double sum = 0;
+  for (const float e : x) sum += double{e} * e;
+  return sum;
+}
+
+constexpr std::size_t kLongDims[] = {2048, 4100};
+
+TEST_P(Space, l2_bounds_count_what_long_sums_lose) {
+  for (const std::size_t dim : kLongDims) {
+    const Vector x = one_and_many_lost(dim, 0.999F * 0x1p-12F), q(dim);
+    const double bound =
+        l2_bound(plain_space(Metric::kL2, dim), exact_query(q), {1, 0, 0}, exact_square(x));
+    EXPECT_LE(bound, l2_distance<float>(q, x));
+    EXPECT_GT(bound, 0.999 * l2_distance<float>(q, x));
+  }
+}
+
+TEST_P(Space, cosine_bounds_count_what_long_sums_lose) {
+  for (const std::size_t dim : kLongDims) {
+    // The product is exact, and the squares lose what lies in a lane with the 1.
+    Vector a(dim), b(dim);
+    a[0] = b[0] = 1;
+    for (std::size_t i = 1; i < dim; ++i) (i % 32 < 16 ? a : b)[i] = 0.999F * 0x1p-12F;
+    const double exact = 1 - 1 / std::sqrt(exact_square(a) * exact_square(b));
+    const double bound =
+        cosine_bound(plain_space(Metric::kCosine, dim), exact_query(a), {1, 0, 0}, 2 * exact);
+    EXPECT_LE(bound, cosine_distance<float>(a, b));
+  }
+  // What is not lost is promised.
+  EXPECT_GT(cosine_bound(plain_space(Metric::kCosine, 4100), exact_query({1}), {1, 0, 0}, 0.2),
+            0.0999);
+}
+
+TEST_P(Space, l1_bounds_count_what_long_sums_lose_on_both_sides) {
+  for (const std::size_t dim : kLongDims) {
+    const Vector x = one_and_many_lost(dim, 0.999F * 0x1p-24F), q(dim);
+    double exact = 0;
+    for (const float e : x) exact += double{e};
+    // The kernel that sums over codes may have lost nothing, or have found as much too much.
+    const double sum = exact * (1 + kernel_error(dim));
+    const double bound = l1_bound(plain_space(Metric::kL1, dim), exact_query(q), {0, 0, 0}, sum);
+    EXPECT_LE(bound, l1_distance<float>(q, x));
+    EXPECT_GT(bound, 0.999 * l1_distance<float>(q, x));
+  }
+}
+
+/// Codes whose scale is so rounded that 127 of it are, as a float, not the element that they stand
+/// for.
+TEST_P(Space, l1_bounds_count_the_rounding_of_codes) {
+  constexpr std::size_t kDim = 1000;
+  int tested = 0;
+  for (float element = 1.9F; element < 1.99F; element += 0x1p-14F) {
+    const Vector x(kDim, element);
+    std::vector<std::int8_t> z(kDim);
+    ScalarCode code = encode_scalar(x, ErrorNorm::kAbsolute, z.data());
+    if (code.scale * static_cast<float>(kScalarCodeMax) >= element) continue;
+    ++tested;
+    Vector q = x;
+    for (float& e : q) e += 8 * 0x1p-23F;
+    const double sum = kernels().l1_f32_i8(q.data(), z.data(), code.scale, kDim);
+    const double bound = l1_bound(plain_space(Metric::kL1, kDim), exact_query(q), code, sum);
+    EXPECT_LE(bound, l1_distance<float>(q, x)) << element;
+    EXPECT_GT(bound, 0.5 * l1_distance<float>(q, x)) << element;
+  }
+  EXPECT_GT(tested, 10);
+}
+
+TEST_P(Space, inner_product_bounds_count_what_long_sums_lose) {
+  for (const std::size_t dim : kLongDims) {
+    // The products are negative but for the first, which hides them.
+    const Vector q = one_and_many_lost(dim, 0.99F * 0x1p-12F);
+    Vector x = one_and_many_lost(dim, -0x1p-13F);
+    double product = 0;
+    for (std::size_t i = 0; i < dim; ++i) product += double{q[i]} * x[i];
+    const double value = negative_inner_product<float>(q, x);
+    const PointTraits traits{round_up(norm_of(x)), 0};
+    const double bound = inner_product_bound(plain_space(Metric::kInnerProduct, dim),
+                                             exact_query(q), {0, 0, 0}, traits, product);
+    EXPECT_LE(bound, value);
+    EXPECT_GT(bound, value - 1e-3);
+  }
+}
+
+TEST_P(Space, the_longest_coded_vector_follows_the_unit) {
+  for (const Metric metric : {Metric::kL2, Metric::kInnerProduct, Metric::kL1}) {
+    GraphSpace space = plain_space(metric, 4);
+    space.unit = 0x1p-50;
+    const auto limit = static_cast<float>(kFarthestCoded * space.unit);  // about 888
+    for (const float factor : {0.99F, 1.01F}) {
+      const Vector x = {limit * factor, 0, 0, 0};
+      Vector y(4), query_y(4);
+      std::vector<std::int8_t> z(4);
+      std::vector<std::int16_t> query_z(4);
+      EXPECT_EQ(place_point(space, x, y.data(), z.data()).is_coded, factor < 1);
+      space.query_norm = norm_of(x);  // inner product: queries are scaled to it
+      EXPECT_EQ(place_query(space, x, query_y.data(), query_z.data()).is_bounded, factor < 1);
+    }
+    space.unit = 0x1p100;
+    EXPECT_EQ(longest_coded(space), kLongestCoded);
+  }
+}
+
+TEST_P(Space, the_added_coordinate_ends_at_the_longest) {
+  GraphSpace space = plain_space(Metric::kInnerProduct, 4);
+  space.unit = 2;
+  space.longest = 10;
+  EXPECT_EQ(added_square(space, 0), 25);
+  EXPECT_EQ(added_square(space, 3), 16);
+  EXPECT_EQ(added_square(space, 5), 0);
+  EXPECT_EQ(added_square(space, 7), 0);
+  EXPECT_EQ(added_square(space, std::numeric_limits<float>::infinity()), 0);
 }
 
 std::vector<std::string> available_names() {

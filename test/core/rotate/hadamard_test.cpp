@@ -57,6 +57,73 @@ TEST_F(Rotation, keeps_norms_and_inner_products_within_its_error) {
   }
 }
 
+/// SplitMix64, as published.
+std::uint64_t next_random(std::uint64_t& state) {
+  std::uint64_t z = state += 0x9E37'79B9'7F4A'7C15U;
+  z = (z ^ (z >> 30)) * 0xBF58'476D'1CE4'E5B9U;
+  z = (z ^ (z >> 27)) * 0x94D0'49BB'1331'11EBU;
+  return z ^ (z >> 31);
+}
+
+/// The rotation as its head comment tells it, in double. Indexes hold what it made: it must not
+/// change.
+std::vector<double> reference(const std::vector<float>& of, std::uint64_t seed) {
+  std::vector<double> x(of.begin(), of.end());
+  const std::size_t dim = x.size();
+  std::size_t window = 1;
+  while (2 * window <= dim) window *= 2;
+  for (int round = 0; round < 4; ++round) {
+    for (std::size_t begin = 0; begin < dim; begin += 64) {
+      const std::uint64_t signs = next_random(seed);
+      for (std::size_t i = begin; i < std::min(dim, begin + 64); ++i) {
+        if ((signs >> (i - begin) & 1) != 0) x[i] = -x[i];
+      }
+    }
+    double* const at = x.data() + (round % 2 == 0 ? 0 : dim - window);
+    for (std::size_t h = 1; h < window; h *= 2) {
+      for (std::size_t i = 0; i < window; ++i) {
+        if ((i & h) != 0) continue;
+        const double a = at[i], b = at[i + h];
+        at[i] = (a + b) * std::sqrt(0.5);
+        at[i + h] = (a - b) * std::sqrt(0.5);
+      }
+    }
+    if (window == dim || round != 1) continue;
+    for (std::size_t i = 0; i < dim / 2; ++i) {
+      double& low = x[i];
+      double& high = x[dim - dim / 2 + i];
+      const double a = low, b = high;
+      low = (a + b) * std::sqrt(0.5);
+      high = (a - b) * std::sqrt(0.5);
+    }
+  }
+  return x;
+}
+
+TEST_F(Rotation, is_what_its_description_says_within_its_error) {
+  for (const std::size_t dim : dimensions()) {
+    for (int round = 0; round < 3; ++round) {
+      const std::vector<float> x = random_vector(dim), y = rotated(x, kSeed + round);
+      const std::vector<double> exact = reference(x, kSeed + round);
+      double squared = 0;
+      for (std::size_t i = 0; i < dim; ++i) squared += (y[i] - exact[i]) * (y[i] - exact[i]);
+      EXPECT_LE(std::sqrt(squared), rotation_error(dim) * norm(x)) << dim;
+    }
+  }
+}
+
+/// Random roundings cancel, so that only a count can tell that none was left out.
+TEST_F(Rotation, its_error_is_at_least_one_rounding_for_each_step_and_not_three) {
+  for (const std::size_t dim : dimensions()) {
+    // Each of four rounds scales once, with a scale of two roundings, and adds in every stage; the
+    // turn of the halves multiplies by a rounded constant and adds.
+    const double stages = std::floor(std::log2(static_cast<double>(dim)));
+    const double roundings = 4 * (stages + 3) + 3;
+    EXPECT_GE(rotation_error(dim), roundings * 0x1p-24) << dim;
+    EXPECT_LE(rotation_error(dim), 3 * roundings * 0x1p-24) << dim;
+  }
+}
+
 TEST_F(Rotation, keeps_unit_vectors_orthonormal) {
   for (const std::size_t dim : {1U, 2U, 3U, 8U, 31U, 64U, 100U}) {
     std::vector<std::vector<float>> columns;

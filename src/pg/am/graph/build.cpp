@@ -12,8 +12,8 @@ extern "C" {
 }
 
 #include <algorithm>
-#include <cmath>
 
+#include "core/graph/settle_space.hpp"
 #include "pg/am/graph/graph_writer.hpp"
 #include "pg/am/graph/insert.hpp"
 #include "pg/am/graph/options.hpp"
@@ -27,10 +27,6 @@ namespace {
 constexpr std::size_t kSampleRows = 10000;
 /// Of the memory for the build that the sample may take.
 constexpr std::size_t kSampleShare = 8;
-/// How much longer than the longest row of the sample a vector may be before inner product treats
-/// it as that long. The coordinate that inner product adds grows with it and hides the others:
-/// fashion784 finds 0.94 of the true ten at ef_search 100 with 1.05, 0.91 with 1.5.
-constexpr double kLongestRoom = 1.05;
 
 struct BuildState {
   Relation index;
@@ -99,52 +95,18 @@ GraphState* describe(Relation index, const GraphOptions& options) {
 void settle(BuildState* build) {
   GraphState* const state = build->graph_state;
   format::GraphMeta& meta = state->meta;
-  const std::size_t dim = meta.dim, n = build->sample_rows.size();
-  const bool is_cosine = meta.metric == core::Metric::kCosine;
   const MemoryContext before = MemoryContextSwitchTo(build->build_context);
-  auto* const sums = static_cast<double*>(palloc0(dim * sizeof(double)));
-  auto* const center = static_cast<float*>(palloc0(dim * sizeof(float)));
-  auto* const rotated = static_cast<float*>(palloc0(dim * sizeof(float)));
-  const auto row = [&](std::size_t i) {
-    return core::VectorView<float>{build->sample.begin() + i * dim, dim};
-  };
-
-  double longest = 0, sum_of_norms = 0;
-  std::size_t used = 0;
-  for (std::size_t i = 0; i < n; ++i) {
-    const double norm = core::norm_of(row(i));
-    if (!(norm <= core::kLongestCoded) && !is_cosine) continue;
-    longest = std::max(longest, norm);
-    sum_of_norms += norm;
-    ++used;
-    const double factor = is_cosine ? 1 / norm : 1;
-    for (std::size_t j = 0; j < dim; ++j) sums[j] += row(i)[j] * factor;
-  }
-  double center_square = 0, center_sum = 0;
-  for (std::size_t j = 0; j < dim && used > 0; ++j) {
-    center[j] = static_cast<float>(sums[j] / static_cast<double>(used));
-    center_square += static_cast<double>(center[j]) * center[j];
-    center_sum += std::fabs(static_cast<double>(center[j]));
-  }
-  double squares = 0;
-  for (std::size_t i = 0; i < n && used > 0; ++i) {
-    const double norm = core::norm_of(row(i));
-    if (!(norm <= core::kLongestCoded) && !is_cosine) continue;
-    const double factor = is_cosine ? 1 / norm : 1;
-    double square = 0;
-    for (std::size_t j = 0; j < dim; ++j) {
-      const double difference = row(i)[j] * factor - center[j];
-      square += difference * difference;
-    }
-    squares += square / static_cast<double>(used);
-  }
-  const double spread = std::sqrt(squares);
-  meta.center_norm = meta.metric == core::Metric::kL1 ? center_sum : std::sqrt(center_square);
-  meta.unit = core::unit_near(spread > 1e-6 * meta.center_norm ? spread : meta.center_norm);
-  meta.longest = kLongestRoom * longest;
-  meta.query_norm = sum_of_norms > 0 ? sum_of_norms / static_cast<double>(used) : 1;
+  auto* const center = static_cast<float*>(palloc0(meta.dim * sizeof(float)));
+  auto* const rotated = static_cast<float*>(palloc0(meta.dim * sizeof(float)));
+  const core::SpaceSizes sizes =
+      core::settle_space(meta.metric, {build->sample.begin(), build->sample.size()}, meta.dim,
+                         ContextArena{build->build_context}, center);
+  meta.center_norm = sizes.center_norm;
+  meta.unit = sizes.unit;
+  meta.longest = sizes.longest;
+  meta.query_norm = sizes.query_norm;
   // By rows, even if none of their nodes fits into memory: inserts must not settle it once more.
-  meta.is_settled = n > 0 ? 1 : 0;
+  meta.is_settled = build->sample_rows.empty() ? 0 : 1;
   state->space = make_space(meta, center, rotated);
   build->graph.prepare(ContextArena{build->build_context}, state->space, build->options.m,
                        build->options.ef_construction);
@@ -175,7 +137,7 @@ void insert_into_pages(BuildState* build, const RowVector& row, core::RowId id) 
 /// Adds a row to the graph in memory, or to the pages if it does not fit any more.
 void add_to_graph(BuildState* build, const RowVector& row, core::RowId id) {
   if (!build->is_flushed &&
-      build->graph.bytes() + build->graph.next_segment_bytes() > build->memory_limit) {
+      build->graph.bytes() + build->graph.next_addition_bytes() > build->memory_limit) {
     ereport(
         NOTICE,
         (errmsg("hnsw graph no longer fits into maintenance_work_mem after " INT64_FORMAT " tuples",
