@@ -12,6 +12,7 @@ extern "C" {
 #include <limits>
 
 #include "pg/am/common/heap_ahead.hpp"
+#include "pg/am/graph/order_use.hpp"
 #include "pg/am/graph/page_graph.hpp"
 #include "pg/am/graph/tid_chain.hpp"
 #include "pg/settings.hpp"
@@ -458,6 +459,11 @@ bool next_row(IndexScanDesc scan, ScanDirection direction) {
     // As they are when the scan begins: a cursor goes on as it began.
     const Settings& settings = current_settings();
     state->mode = static_cast<IterativeScan>(settings.hnsw_iterative_scan);
+    if (state->mode != IterativeScan::kOff && scan->numberOfOrderBys > 0 &&
+        is_relied_on(scan->orderByData[0])) {
+      // Planned when the mode was strict, or for want of any other plan.
+      state->mode = IterativeScan::kStrictOrder;
+    }
     state->ef_search = static_cast<std::size_t>(settings.hnsw_ef_search);
     state->max_scan_tuples = settings.hnsw_max_scan_tuples;
     state->memory_limit = work_mem * 1024.0 * settings.hnsw_scan_mem_multiplier;
