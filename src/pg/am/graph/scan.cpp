@@ -109,9 +109,10 @@ struct ScanState {
   BlockNumber rest_block;
   BlockNumber heap_blocks;  ///< of the table, as last seen
 
-  // What is being returned: found nodes [next_found, end_found), rows of the current node.
+  // What is being returned: found nodes [next_found, end_found), rows of the current node or chain,
+  // and the rest of the chain.
   std::size_t next_found, end_found;
-  core::ArenaArray<format::Tid> chain_tids;
+  TidChainReader chain;
   const format::Tid* tids;
   std::size_t next_tid, n_tids;
   double bound;
@@ -285,14 +286,17 @@ bool next_rest(IndexScanDesc scan) {
   return state->end_found > 0 || state->rest_block < n_blocks;
 }
 
-void begin_side_rows(IndexScanDesc scan, BlockNumber first, core::NodeId chain) {
+/// Makes the next page of the current node's or phase's rows current. False if there is none.
+bool next_chain_page(IndexScanDesc scan) {
   ScanState* const state = state_of(scan);
-  state->chain_tids.clear();
-  state->counts.pages += read_tid_chain(scan->indexRelation, state->graph->shape, {chain, 0}, first,
-                                        ContextArena{state->query_context}, state->chain_tids);
-  state->tids = state->chain_tids.begin();
-  state->n_tids = state->chain_tids.size();
+  if (!state->chain.read_page(scan->indexRelation, state->graph->shape,
+                              ContextArena{state->query_context}, &state->counts.pages)) {
+    return false;
+  }
+  state->tids = state->chain.tids().begin();
+  state->n_tids = state->chain.tids().size();
   state->next_tid = 0;
+  return true;
 }
 
 /// Makes the rows of the next found node current. False if the supply is used up.
@@ -308,18 +312,8 @@ bool next_node(IndexScanDesc scan) {
     state->tids = state->sink.tids.begin() + found.first_tid;
     state->n_tids = found.n_tids;
     state->next_tid = 0;
-    if (found.more_tids != format::kNoBlock) {
-      state->chain_tids.clear();
-      for (std::size_t i = 0; i < found.n_tids; ++i) {
-        state->chain_tids.push_back(ContextArena{state->query_context}, state->tids[i]);
-      }
-      state->counts.pages +=
-          read_tid_chain(scan->indexRelation, state->graph->shape, {found.id, found.version},
-                         found.more_tids, ContextArena{state->query_context}, state->chain_tids);
-      state->tids = state->chain_tids.begin();
-      state->n_tids = state->chain_tids.size();
-    }
-    if (state->n_tids > 0) return true;
+    state->chain.begin({found.id, found.version}, found.more_tids);
+    if (state->n_tids > 0 || next_chain_page(scan)) return true;
   }
   return false;
 }
@@ -328,7 +322,7 @@ bool next_node(IndexScanDesc scan) {
 bool find_more(IndexScanDesc scan) {
   ScanState* const state = state_of(scan);
   while (true) {
-    if (next_node(scan)) return true;
+    if (next_chain_page(scan) || next_node(scan)) return true;
     switch (state->phase) {
       case Phase::kStart:
         if (state->query_kind == QueryKind::kVector) {
@@ -356,15 +350,13 @@ bool find_more(IndexScanDesc scan) {
         const format::GraphMeta meta = read_meta(scan->indexRelation);
         state->graph->meta = meta;
         state->bound = std::numeric_limits<double>::quiet_NaN();
-        begin_side_rows(scan, meta.zero_rows, format::kZeroRowsOwner);
-        if (state->n_tids > 0) return true;
+        state->chain.begin({format::kZeroRowsOwner, 0}, meta.zero_rows);
         break;
       }
       case Phase::kNullRows:
         state->phase = Phase::kDone;
         state->bound_is_null = true;
-        begin_side_rows(scan, state->graph->meta.null_rows, format::kNullRowsOwner);
-        if (state->n_tids > 0) return true;
+        state->chain.begin({format::kNullRowsOwner, 0}, state->graph->meta.null_rows);
         break;
       case Phase::kDone:
         return false;
@@ -471,6 +463,7 @@ bool next_row(IndexScanDesc scan, ScanDirection direction) {
     state->sink.arena = ContextArena{state->query_context};
     state->sink.inline_tids = state->graph->shape.inline_tids;
     state->rest_block = kMetaBlock + 1;
+    state->chain.begin({}, format::kNoBlock);
     last_scan = LastScan{};
     last_scan.index = RelationGetRelid(scan->indexRelation);
     read_query(scan);
