@@ -24,6 +24,9 @@ LastScan last_scan;
 
 namespace {
 
+/// Scans begun by this backend.
+std::uint64_t begun_scans = 0;
+
 /// A visited node whose rows are to be returned.
 struct Found {
   double bound;  ///< of the operator's result
@@ -118,6 +121,8 @@ struct ScanState {
   double bound;
   bool bound_is_null;
   SearchCounts counts;
+  LastScan tally;
+  std::uint64_t number;  ///< of the scans of this backend
   HeapAhead heap_ahead;
 };
 static_assert(std::is_trivially_destructible_v<ScanState>);
@@ -200,7 +205,7 @@ void first_round(IndexScanDesc scan) {
       state->search.run(*state->view, arena);
     }
   }
-  last_scan.rounds += 1;
+  state->tally.rounds += 1;
   supply(state, 0);
 }
 
@@ -228,7 +233,7 @@ bool next_round(IndexScanDesc scan) {
   state->width += std::max(state->ef_search, state->width / 2);
   if (!state->search.widen(arena, state->width)) return false;
   state->search.run(*state->view, arena);
-  last_scan.rounds += 1;
+  state->tally.rounds += 1;
   supply(state, begin);
   return true;
 }
@@ -341,7 +346,7 @@ bool find_more(IndexScanDesc scan) {
         state->phase = Phase::kRest;
         break;
       case Phase::kRest:
-        last_scan.read_the_rest = true;
+        state->tally.read_the_rest = true;
         if (next_rest(scan)) break;
         state->phase = Phase::kZeroRows;
         break;
@@ -362,6 +367,16 @@ bool find_more(IndexScanDesc scan) {
         return false;
     }
   }
+}
+
+/// Tells nearest_last_scan() of this scan, unless another one began later.
+void publish(const ScanState* state) {
+  if (state->number != begun_scans) return;
+  last_scan = state->tally;
+  last_scan.pages = state->counts.pages;
+  last_scan.nodes = state->counts.nodes;
+  last_scan.link_codes = state->counts.link_codes;
+  last_scan.rows = state->returned_rows;
 }
 
 /// Raises if the table cannot have a row there: the server would extend the table for an invalid
@@ -464,8 +479,9 @@ bool next_row(IndexScanDesc scan, ScanDirection direction) {
     state->sink.inline_tids = state->graph->shape.inline_tids;
     state->rest_block = kMetaBlock + 1;
     state->chain.begin({}, format::kNoBlock);
-    last_scan = LastScan{};
-    last_scan.index = RelationGetRelid(scan->indexRelation);
+    state->number = ++begun_scans;
+    state->tally.index = RelationGetRelid(scan->indexRelation);
+    publish(state);
     read_query(scan);
     state->heap_ahead.begin(scan);
     MemoryContextSwitchTo(before);
@@ -475,9 +491,7 @@ bool next_row(IndexScanDesc scan, ScanDirection direction) {
     const MemoryContext before = MemoryContextSwitchTo(state->query_context);
     const bool found = find_more(scan);
     MemoryContextSwitchTo(before);
-    last_scan.pages = state->counts.pages;
-    last_scan.nodes = state->counts.nodes;
-    last_scan.link_codes = state->counts.link_codes;
+    publish(state);
     if (!found) return false;
   }
   const format::Tid tid = state->tids[state->next_tid++];
@@ -492,7 +506,7 @@ bool next_row(IndexScanDesc scan, ScanDirection direction) {
     scan->xs_orderbynulls[0] = state->bound_is_null;
   }
   state->returned_rows += 1;
-  last_scan.rows += 1;
+  publish(state);
   return true;
 }
 
