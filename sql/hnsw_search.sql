@@ -125,10 +125,24 @@ SELECT ef_search, rows, ids FROM unnest(ARRAY[1, 2, 10, 40, 1000]) AS ef_search,
 SELECT rows, ids FROM hnsw_scan('complete', 1, 1);
 SELECT rows BETWEEN 100 AND 400 AS stops FROM hnsw_scan('relaxed_order', 10, 100);
 SELECT rows BETWEEN 1 AND 400 AS stops FROM hnsw_scan('strict_order', 10, 100);
--- with little memory the rest comes in parts
+-- a small LIMIT behind a filter is found in little memory as in much
+CREATE TABLE hnsw_filtered (id integer, v vector(8));
+INSERT INTO hnsw_filtered SELECT i, (SELECT array_agg((hashint4extended(i, j) & 1023) / 1024.0)::real[]::vector FROM generate_series(1, 8) AS j)
+  FROM generate_series(1, 4000) AS i;
+CREATE INDEX ON hnsw_filtered USING hnsw (v vector_l2_ops);
 SET work_mem = '64kB';
+SELECT hnsw_share(hnsw_compare('hnsw_filtered', '<->', q, 10, 'id % 20 = 0')) >= 0.9 AS good
+  FROM unnest(ARRAY['[0,0,0,0,0,0,0,0]', '[0.5,0.5,0.5,0.5,0.5,0.5,0.5,0.5]']::vector[]) AS q;
+SELECT rounds > 1 AS rounds, read_the_rest FROM nearest_last_scan();
+DROP TABLE hnsw_filtered;
 SELECT mode, rows = ids AS once, rows = 1500 AS complete FROM unnest(ARRAY['complete', 'relaxed_order']) AS mode, hnsw_scan(mode, 40);
 SELECT operator, r.* FROM hnsw_operators, hnsw_all('hnsw_search', operator, hnsw_point(3, 6)) AS r ORDER BY 1;
+-- more nodes than that memory holds: the rest comes in parts
+CREATE TABLE hnsw_parts (id integer, v vector(1));
+INSERT INTO hnsw_parts SELECT i, ARRAY[i] FROM generate_series(1, 30000) AS i;
+CREATE INDEX ON hnsw_parts USING hnsw (v vector_l2_ops) WITH (m = 2, ef_construction = 4);
+SELECT q, rows, ids, missing FROM unnest(ARRAY['[17000]', NULL]::vector[]) AS q, hnsw_all('hnsw_parts', '<->', q);
+DROP TABLE hnsw_parts;
 RESET work_mem;
 RESET ALL;
 SET jit = off;

@@ -27,6 +27,10 @@ namespace {
 /// Scans begun by this backend.
 std::uint64_t begun_scans = 0;
 
+/// What a scan may take for what it found, whatever work_mem says, in bytes: less than a search of
+/// some thousand nodes needs would only make it worse.
+constexpr std::size_t kLeastMemory = std::size_t{1} << 20;
+
 /// A visited node whose rows are to be returned.
 struct Found {
   double bound;  ///< of the operator's result
@@ -188,6 +192,16 @@ bool settles_first_rows(ScanState* state) {
   return settles;
 }
 
+/// Goes on with a beam that is wider, by more each time, so that many rows cost few rounds. False
+/// if links lead to nothing new.
+bool search_wider(ScanState* state) {
+  const ContextArena arena{state->query_context};
+  state->width += std::max(state->ef_search, state->width / 2);
+  if (!state->search.widen(arena, state->width)) return false;
+  state->search.run(*state->view, arena);
+  return true;
+}
+
 void first_round(IndexScanDesc scan) {
   ScanState* const state = state_of(scan);
   const ContextArena arena{state->query_context};
@@ -196,6 +210,9 @@ void first_round(IndexScanDesc scan) {
   state->width = state->ef_search;
   state->search.begin(*state->view, arena, state->width, state->graph->shape.max_links);
   state->search.run(*state->view, arena);
+  // Nodes whose rows VACUUM took out fill the beam and return nothing.
+  while (state->sink.found.size() < state->ef_search && search_wider(state)) {
+  }
   if (state->mode != IterativeScan::kOff) {
     // Wide enough for the executor to read past the last row that a LIMIT of ef_search returns.
     constexpr int kMostWidenings = 4;
@@ -227,12 +244,8 @@ bool may_search_on(const ScanState* state) {
 bool next_round(IndexScanDesc scan) {
   ScanState* const state = state_of(scan);
   if (!may_search_on(state)) return false;
-  const ContextArena arena{state->query_context};
   const std::size_t begin = state->sink.found.size();
-  // Rounds grow, so that many rows cost few rounds.
-  state->width += std::max(state->ef_search, state->width / 2);
-  if (!state->search.widen(arena, state->width)) return false;
-  state->search.run(*state->view, arena);
+  if (!search_wider(state)) return false;
   state->tally.rounds += 1;
   supply(state, begin);
   return true;
@@ -245,7 +258,7 @@ bool next_rest(IndexScanDesc scan) {
   const Relation index = scan->indexRelation;
   const format::GraphShape& shape = state->graph->shape;
   const BlockNumber n_blocks = RelationGetNumberOfBlocks(index);
-  const std::size_t limit = std::max<std::size_t>(work_mem * std::size_t{1024} / 2, 65536);
+  const std::size_t limit = std::max(work_mem * std::size_t{1024} / 2, kLeastMemory);
   state->sink.found.clear();
   state->sink.tids.clear();
   for (; state->rest_block < n_blocks; ++state->rest_block) {
@@ -473,7 +486,8 @@ bool next_row(IndexScanDesc scan, ScanDirection direction) {
     }
     state->ef_search = static_cast<std::size_t>(settings.hnsw_ef_search);
     state->max_scan_tuples = settings.hnsw_max_scan_tuples;
-    state->memory_limit = work_mem * 1024.0 * settings.hnsw_scan_mem_multiplier;
+    state->memory_limit =
+        std::max<double>(work_mem * 1024.0 * settings.hnsw_scan_mem_multiplier, kLeastMemory);
     state->last_bound = -std::numeric_limits<double>::infinity();
     state->sink.arena = ContextArena{state->query_context};
     state->sink.inline_tids = state->graph->shape.inline_tids;
