@@ -33,6 +33,10 @@ $node->safe_psql('postgres', q{
 sub by_index
 {
   my ($table) = @_;
+  like($node->safe_psql('postgres', "SET enable_seqscan = off; SET enable_sort = off; EXPLAIN (COSTS OFF) SELECT id FROM $table ORDER BY v <-> point(1, 8)"),
+    qr/^Index Scan using \w+ on $table\n +Order By: /, "$table is read by its index");
+  is($node->safe_psql('postgres', qq{SELECT count(*), sum(unreachable_nodes) FROM pg_index JOIN pg_class AS c ON c.oid = indexrelid
+    CROSS JOIN LATERAL nearest_check(indexrelid) WHERE indrelid = '$table'::regclass}), '1|0', 'and the index is sound');
   return $node->safe_psql('postgres', qq{
     SET enable_seqscan = off;
     SET enable_sort = off;
