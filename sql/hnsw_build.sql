@@ -4,21 +4,35 @@ SET enable_seqscan = off;
 SET jit = off;
 CREATE FUNCTION hnsw_point(seed integer, dim integer) RETURNS vector IMMUTABLE LANGUAGE sql
   AS 'SELECT array_agg((hashint4(seed * 100 + j) & 1023) / 64.0 - 8)::real[]::vector FROM generate_series(1, dim) AS j';
+-- a query, after its plan was seen to have the rows from an index, in its order
+CREATE FUNCTION hnsw_by_index(statement text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+  plan text := '';
+  line text;
+BEGIN
+  FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || statement LOOP
+    plan := plan || line || E'\n';
+  END LOOP;
+  IF plan !~ 'Index Scan using' OR plan !~ 'Order By:' OR plan ~ '(^|-> +)(Incremental )?Sort\n' THEN
+    RAISE EXCEPTION 'not by the index: %', plan;
+  END IF;
+  RETURN statement;
+END $$;
 -- rows by index and by sequential scan, and those that only one of them has; the nearest row to each 50th is itself
 CREATE FUNCTION hnsw_check(items regclass) RETURNS TABLE (rows bigint, missing bigint, surplus bigint, itself bigint)
   LANGUAGE plpgsql SET enable_sort = off AS $$
 BEGIN
-  EXECUTE format('CREATE TEMP TABLE hnsw_found AS SELECT ctid AS row, id FROM %s ORDER BY v <-> hnsw_point(1, 8)', items);
+  EXECUTE hnsw_by_index(format('CREATE TEMP TABLE hnsw_found AS SELECT ctid AS row, id FROM %s ORDER BY v <-> hnsw_point(1, 8)', items));
   SET LOCAL enable_seqscan = on;
   SET LOCAL enable_indexscan = off;
   EXECUTE format('CREATE TEMP TABLE hnsw_exact AS SELECT ctid AS row, id FROM %s', items);
   SET LOCAL enable_indexscan = on;
   SET LOCAL enable_seqscan = off;
-  RETURN QUERY EXECUTE format('SELECT (SELECT count(*) FROM hnsw_found),
+  RETURN QUERY EXECUTE hnsw_by_index(format('SELECT (SELECT count(*) FROM hnsw_found),
     (SELECT count(*) FROM (SELECT id FROM hnsw_exact EXCEPT ALL SELECT id FROM hnsw_found) AS t),
     (SELECT count(*) FROM (SELECT id FROM hnsw_found EXCEPT ALL SELECT id FROM hnsw_exact) AS t),
     (SELECT count(*) FROM %1$s AS a, LATERAL (SELECT b.v FROM %1$s AS b ORDER BY b.v <-> a.v LIMIT 1) AS c
-      WHERE a.id %% 50 = 0 AND a.v = c.v)', items);
+      WHERE a.id %% 50 = 0 AND a.v = c.v)', items));
   DROP TABLE hnsw_found, hnsw_exact;
 END $$;
 
@@ -177,4 +191,4 @@ SELECT count(*), count(DISTINCT id) FROM (SELECT id FROM hnsw_parts ORDER BY v <
 UPDATE hnsw_parts SET id = id + 200 WHERE id < 50;
 SELECT * FROM hnsw_check('hnsw_parts');
 DROP TABLE hnsw_parts;
-DROP FUNCTION hnsw_check, hnsw_point;
+DROP FUNCTION hnsw_check, hnsw_by_index, hnsw_point;

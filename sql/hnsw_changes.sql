@@ -7,18 +7,32 @@ CREATE FUNCTION hnsw_point(seed integer, dim integer) RETURNS vector IMMUTABLE L
 CREATE TABLE hnsw_rows (id integer, v vector(5)) WITH (autovacuum_enabled = off);
 CREATE INDEX hnsw_rows_l2 ON hnsw_rows USING hnsw (v vector_l2_ops);
 CREATE INDEX hnsw_rows_cosine ON hnsw_rows USING hnsw (v vector_cosine_ops);
+-- a query, after its plan was seen to have the rows from an index, in its order
+CREATE FUNCTION hnsw_by_index(statement text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+  plan text := '';
+  line text;
+BEGIN
+  FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || statement LOOP
+    plan := plan || line || E'\n';
+  END LOOP;
+  IF plan !~ 'Index Scan using' OR plan !~ 'Order By:' OR plan ~ '(^|-> +)(Incremental )?Sort\n' THEN
+    RAISE EXCEPTION 'not by the index: %', plan;
+  END IF;
+  RETURN statement;
+END $$;
 -- rows by index, per metric, against all; each 20th vector is found by itself
 CREATE FUNCTION hnsw_check() RETURNS TABLE (rows bigint, l2_missing bigint, l2_surplus bigint, cosine_missing bigint,
   cosine_surplus bigint, lost bigint) LANGUAGE plpgsql SET enable_sort = off AS $$
 BEGIN
-  CREATE TEMP TABLE l2 AS SELECT id FROM hnsw_rows ORDER BY v <-> hnsw_point(1, 5);
-  CREATE TEMP TABLE cosine AS SELECT id FROM hnsw_rows ORDER BY v <=> hnsw_point(1, 5);
+  EXECUTE hnsw_by_index('CREATE TEMP TABLE l2 AS SELECT id FROM hnsw_rows ORDER BY v <-> hnsw_point(1, 5)');
+  EXECUTE hnsw_by_index('CREATE TEMP TABLE cosine AS SELECT id FROM hnsw_rows ORDER BY v <=> hnsw_point(1, 5)');
   CREATE TEMP TABLE everything AS SELECT id FROM hnsw_rows;
-  RETURN QUERY SELECT (SELECT count(*) FROM everything),
+  RETURN QUERY EXECUTE hnsw_by_index('SELECT (SELECT count(*) FROM everything),
     (SELECT count(*) FROM (TABLE everything EXCEPT ALL TABLE l2) AS t), (SELECT count(*) FROM (TABLE l2 EXCEPT ALL TABLE everything) AS t),
     (SELECT count(*) FROM (TABLE everything EXCEPT ALL TABLE cosine) AS t), (SELECT count(*) FROM (TABLE cosine EXCEPT ALL TABLE everything) AS t),
     (SELECT count(*) FROM hnsw_rows AS a WHERE id % 20 = 0 AND v IS NOT NULL
-      AND v <> (SELECT b.v FROM hnsw_rows AS b ORDER BY b.v <-> a.v LIMIT 1));
+      AND v <> (SELECT b.v FROM hnsw_rows AS b ORDER BY b.v <-> a.v LIMIT 1))');
   DROP TABLE l2, cosine, everything;
 END $$;
 
@@ -73,7 +87,12 @@ INSERT INTO hnsw_rows SELECT i, hnsw_point(i, 5) FROM generate_series(1, 500) AS
 SELECT * FROM hnsw_check();
 SET vacuum_cost_delay = 0;
 VACUUM (INDEX_CLEANUP off) hnsw_rows;
-VACUUM (PARALLEL 2) hnsw_rows;
+-- each index by another process, with rows to take out
+DELETE FROM hnsw_rows WHERE id % 5 = 0;
+SET min_parallel_index_scan_size = 0;
+VACUUM (PARALLEL 2, INDEX_CLEANUP on) hnsw_rows;
+RESET min_parallel_index_scan_size;
+SELECT * FROM hnsw_check();
 ANALYZE hnsw_rows;
 SELECT relname, reltuples FROM pg_class WHERE relname LIKE 'hnsw_rows\__%' ORDER BY relname;
 
@@ -146,7 +165,7 @@ BEGIN
   EXECUTE search INTO exact;
   SET LOCAL enable_indexscan = on;
   SET LOCAL enable_seqscan = off;
-  EXECUTE search INTO found;
+  EXECUTE hnsw_by_index(search) INTO found;
   RETURN (SELECT count(*) FROM (SELECT unnest(found) INTERSECT SELECT unnest(exact)) AS t)::numeric / cardinality(exact);
 END $$;
 SELECT operator, CASE WHEN hnsw_recall_of(operator) >= CASE operator WHEN '<#>' THEN 0.9 ELSE 0.95 END THEN 'good' ELSE hnsw_recall_of(operator)::text END
@@ -157,4 +176,4 @@ VACUUM hnsw_grown;
 SELECT operator, CASE WHEN hnsw_recall_of(operator) >= CASE operator WHEN '<#>' THEN 0.9 ELSE 0.95 END THEN 'good' ELSE hnsw_recall_of(operator)::text END
   FROM unnest(ARRAY['<->', '<#>', '<=>', '<+>']) AS operator;
 DROP TABLE hnsw_grown;
-DROP FUNCTION hnsw_check, hnsw_recall_of, hnsw_point;
+DROP FUNCTION hnsw_check, hnsw_by_index, hnsw_recall_of, hnsw_point;

@@ -76,5 +76,29 @@ SELECT count(*) FROM (SELECT 1 FROM inspect_rows ORDER BY v <=> array_fill(1::re
 SELECT index, rounds > 1 AS rounds, nodes, rows, read_the_rest FROM nearest_last_scan();
 SELECT count(*) FROM (SELECT 1 FROM inspect_rows ORDER BY v <+> (SELECT NULL::vector) LIMIT 1000) AS t;
 SELECT index, rounds, nodes, link_codes, rows, read_the_rest FROM nearest_last_scan();
+-- two scans at once: the one begun last is told of, whichever goes on
+BEGIN;
+DECLARE inspect_first CURSOR FOR SELECT id FROM inspect_rows ORDER BY v <-> array_fill(1::real, '{16}')::vector;
+DECLARE inspect_second CURSOR FOR SELECT id FROM inspect_rows ORDER BY v <=> array_fill(1::real, '{16}')::vector;
+MOVE 10 FROM inspect_first;
+MOVE 10 FROM inspect_second;
+CREATE TEMPORARY TABLE inspect_scan AS SELECT * FROM nearest_last_scan();
+MOVE ALL FROM inspect_first;
+SELECT a.index, a = b AS same FROM nearest_last_scan() AS a, inspect_scan AS b;
+MOVE ALL FROM inspect_second;
+SELECT index, rows, read_the_rest FROM nearest_last_scan();
+COMMIT;
+DROP TABLE inspect_scan;
+-- rows of one vector are read page by page, as far as they are wanted
+CREATE TABLE inspect_equal AS SELECT i AS id, '[1,2,3]'::vector(3) AS v FROM generate_series(1, 20000) AS i;
+INSERT INTO inspect_equal SELECT i, NULL FROM generate_series(20001, 40000) AS i;
+CREATE INDEX inspect_equal_v ON inspect_equal USING hnsw (v vector_l2_ops);
+SELECT nodes, row_blocks > 25 AS many FROM nearest_check('inspect_equal_v');
+SELECT count(*) FROM (SELECT 1 FROM inspect_equal ORDER BY v <-> '[1,2,3]' LIMIT 1) AS t;
+SELECT pages - (SELECT entry_blocks + node_blocks FROM nearest_check('inspect_equal_v')) <= 1 AS few, rows FROM nearest_last_scan();
+SELECT count(*) FROM (SELECT 1 FROM inspect_equal ORDER BY v <-> '[1,2,3]' LIMIT 1000) AS t;
+SELECT pages - (SELECT entry_blocks + node_blocks FROM nearest_check('inspect_equal_v')) AS row_pages, rows FROM nearest_last_scan();
+SELECT count(DISTINCT id) FROM (SELECT id FROM inspect_equal ORDER BY v <-> '[1,2,3]') AS t;
+DROP TABLE inspect_equal;
 DROP VIEW inspect;
 DROP TABLE inspect_rows, inspect_wide, inspect_temporary, inspect_parts;

@@ -144,6 +144,68 @@ SET hnsw.iterative_scan = strict_order;
 SELECT pg_temp.plan(format('SELECT rank() OVER (ORDER BY v <-> %L) FROM plans ORDER BY v <-> %1$L LIMIT 10', :q));
 SET hnsw.iterative_scan = relaxed_order;
 SELECT pg_temp.plan(format('SELECT rank() OVER (ORDER BY v <-> %L) FROM plans ORDER BY v <-> %1$L LIMIT 10', :q));
+-- A cached plan is made anew when the mode changes, and when ef_search does.
+CREATE FUNCTION pg_temp.is_by_index(statement text) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+  line text;
+BEGIN
+  FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) EXECUTE ' || statement LOOP
+    IF line LIKE '%plans_v_idx%' THEN RETURN true; END IF;
+  END LOOP;
+  RETURN false;
+END $$;
+PREPARE ranked AS SELECT rank() OVER (ORDER BY v <-> :q) FROM plans ORDER BY v <-> :q LIMIT 10;
+PREPARE nearest AS SELECT id FROM plans ORDER BY v <-> :q LIMIT 10;
+SET hnsw.iterative_scan = strict_order;
+SELECT pg_temp.is_by_index('ranked');
+SET hnsw.iterative_scan = complete;
+SELECT pg_temp.is_by_index('ranked');
+BEGIN;
+SET LOCAL hnsw.iterative_scan = strict_order;
+SELECT pg_temp.is_by_index('ranked');
+ROLLBACK;
+SELECT pg_temp.is_by_index('ranked'), pg_temp.is_by_index('nearest');
+SET hnsw.ef_search = 1000;
+SELECT pg_temp.is_by_index('nearest');
+RESET hnsw.ef_search;
+SELECT pg_temp.is_by_index('nearest');
+DEALLOCATE ranked;
+DEALLOCATE nearest;
+-- What was begun in strict order goes on so: a cursor whose plan relies on the order, read under another mode.
+CREATE TABLE plans_sparse (id integer, v vector(16));
+INSERT INTO plans_sparse SELECT i, (SELECT array_agg((hashint4extended(i, j) % 1000)::real) FROM generate_series(1, 16) AS j)::vector
+  FROM generate_series(1, 4000) AS i;
+CREATE INDEX plans_sparse_v ON plans_sparse USING hnsw (v vector_l2_ops) WITH (m = 3, ef_construction = 6);
+SET enable_sort = off;
+SET enable_seqscan = off;
+SET hnsw.iterative_scan = strict_order;
+BEGIN;
+DECLARE ranked CURSOR FOR SELECT d < before FROM (SELECT v <-> array_fill(9, '{16}')::vector AS d,
+  lag(v <-> array_fill(9, '{16}')::vector) OVER (ORDER BY v <-> array_fill(9, '{16}')::vector) AS before FROM plans_sparse) AS s;
+SET LOCAL hnsw.iterative_scan = complete;
+SET LOCAL hnsw.ef_search = 2;
+DO $$
+DECLARE
+  ranked refcursor := 'ranked';
+  is_late boolean;
+  late integer := 0;
+BEGIN
+  LOOP
+    FETCH ranked INTO is_late;
+    EXIT WHEN NOT FOUND;
+    late := late + coalesce(is_late, false)::integer;
+  END LOOP;
+  RAISE NOTICE '% late', late;
+END $$;
+SELECT index, rounds > 1 AS rounds, read_the_rest FROM nearest_last_scan();
+-- the same without anything that relies on it
+DECLARE plain CURSOR FOR SELECT id FROM plans_sparse ORDER BY v <-> array_fill(9, '{16}')::vector;
+MOVE ALL FROM plain;
+COMMIT;
+RESET enable_sort;
+RESET enable_seqscan;
+RESET hnsw.iterative_scan;
+DROP TABLE plans_sparse;
 -- An index on some of the rows needs its ORDER BY, too.
 CREATE INDEX plans_part_idx ON plans USING hnsw (v vector_l2_ops) WHERE part = 3;
 DROP INDEX plans_v_idx;

@@ -125,10 +125,24 @@ SELECT ef_search, rows, ids FROM unnest(ARRAY[1, 2, 10, 40, 1000]) AS ef_search,
 SELECT rows, ids FROM hnsw_scan('complete', 1, 1);
 SELECT rows BETWEEN 100 AND 400 AS stops FROM hnsw_scan('relaxed_order', 10, 100);
 SELECT rows BETWEEN 1 AND 400 AS stops FROM hnsw_scan('strict_order', 10, 100);
--- with little memory the rest comes in parts
+-- a small LIMIT behind a filter is found in little memory as in much
+CREATE TABLE hnsw_filtered (id integer, v vector(8));
+INSERT INTO hnsw_filtered SELECT i, (SELECT array_agg((hashint4extended(i, j) & 1023) / 1024.0)::real[]::vector FROM generate_series(1, 8) AS j)
+  FROM generate_series(1, 4000) AS i;
+CREATE INDEX ON hnsw_filtered USING hnsw (v vector_l2_ops);
 SET work_mem = '64kB';
+SELECT hnsw_share(hnsw_compare('hnsw_filtered', '<->', q, 10, 'id % 20 = 0')) >= 0.9 AS good
+  FROM unnest(ARRAY['[0,0,0,0,0,0,0,0]', '[0.5,0.5,0.5,0.5,0.5,0.5,0.5,0.5]']::vector[]) AS q;
+SELECT rounds > 1 AS rounds, read_the_rest FROM nearest_last_scan();
+DROP TABLE hnsw_filtered;
 SELECT mode, rows = ids AS once, rows = 1500 AS complete FROM unnest(ARRAY['complete', 'relaxed_order']) AS mode, hnsw_scan(mode, 40);
 SELECT operator, r.* FROM hnsw_operators, hnsw_all('hnsw_search', operator, hnsw_point(3, 6)) AS r ORDER BY 1;
+-- more nodes than that memory holds: the rest comes in parts
+CREATE TABLE hnsw_parts (id integer, v vector(1));
+INSERT INTO hnsw_parts SELECT i, ARRAY[i] FROM generate_series(1, 30000) AS i;
+CREATE INDEX ON hnsw_parts USING hnsw (v vector_l2_ops) WITH (m = 2, ef_construction = 4);
+SELECT q, rows, ids, missing FROM unnest(ARRAY['[17000]', NULL]::vector[]) AS q, hnsw_all('hnsw_parts', '<->', q);
+DROP TABLE hnsw_parts;
 RESET work_mem;
 RESET ALL;
 SET jit = off;
@@ -294,6 +308,53 @@ FETCH 2 FROM hnsw_b;
 FETCH 1 FROM hnsw_a;
 FETCH 1 FROM hnsw_b;
 COMMIT;
+
+-- one that stays open while more tables and indexes are searched than a session remembers pages of, and while its
+-- index outgrows what was remembered; the same for a temporary table
+CREATE FUNCTION hnsw_many(n integer) RETURNS TABLE (tables integer, rows bigint) LANGUAGE plpgsql AS $$
+BEGIN
+  rows := 0;
+  FOR tables IN 1 .. n LOOP
+    EXECUTE format('CREATE %s TABLE hnsw_many_%s (id integer, v vector(3))', CASE WHEN tables % 4 = 0 THEN 'TEMP' ELSE '' END, tables);
+    EXECUTE format('INSERT INTO hnsw_many_%s SELECT i, ARRAY[i, 1, 2] FROM generate_series(1, 20) AS i', tables);
+    EXECUTE format('CREATE INDEX ON hnsw_many_%s USING hnsw (v vector_l2_ops)', tables);
+  END LOOP;
+  FOR again IN 1 .. 3 LOOP
+    FOR i IN 1 .. n LOOP
+      EXECUTE format('SELECT $1 + count(*) FROM (SELECT FROM hnsw_many_%s ORDER BY v <-> ''[1,2,3]'') AS t', i) INTO rows USING rows;
+    END LOOP;
+  END LOOP;
+  tables := n;
+  RETURN NEXT;
+END $$;
+CREATE FUNCTION hnsw_left(c refcursor) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+  n bigint;
+BEGIN
+  MOVE FORWARD ALL FROM c;
+  GET DIAGNOSTICS n = ROW_COUNT;
+  RETURN n;
+END $$;
+CREATE TEMP TABLE hnsw_temporary AS SELECT * FROM hnsw_simple;
+CREATE INDEX ON hnsw_temporary USING hnsw (v vector_l2_ops);
+CREATE TABLE hnsw_growing (id integer, v vector(400));
+INSERT INTO hnsw_growing SELECT i, array_fill(i, ARRAY[400]) FROM generate_series(1, 100) AS i;
+CREATE INDEX ON hnsw_growing USING hnsw (v vector_l2_ops) WITH (m = 50, ef_construction = 100);
+BEGIN;
+DECLARE hnsw_open CURSOR FOR SELECT id FROM hnsw_simple ORDER BY v <-> '[1,2,3,4,5,6]';
+DECLARE hnsw_open_temporary CURSOR FOR SELECT id FROM hnsw_temporary ORDER BY v <-> '[1,2,3,4,5,6]';
+DECLARE hnsw_open_growing CURSOR FOR SELECT id FROM hnsw_growing ORDER BY v <-> array_fill(0, ARRAY[400])::vector;
+FETCH 2 FROM hnsw_open;
+FETCH 2 FROM hnsw_open_temporary;
+FETCH 2 FROM hnsw_open_growing;
+SELECT * FROM hnsw_many(24);
+INSERT INTO hnsw_growing SELECT i, array_fill(i, ARRAY[400]) FROM generate_series(101, 1300) AS i;
+SELECT pg_relation_size('hnsw_growing_v_idx') / current_setting('block_size')::integer > 1024 AS outgrown;
+SELECT count(*) FROM generate_series(1, 70) AS i, LATERAL (SELECT id FROM hnsw_growing ORDER BY v <-> array_fill(i, ARRAY[400])::vector LIMIT 1) AS t;
+SELECT hnsw_left('hnsw_open'), hnsw_left('hnsw_open_temporary'), hnsw_left('hnsw_open_growing');
+ROLLBACK;
+DROP TABLE hnsw_temporary, hnsw_growing;
+DROP FUNCTION hnsw_many, hnsw_left;
 
 -- joins and what rides on the order
 SELECT s.id, k.name FROM hnsw_simple AS s JOIN (VALUES (1, 'a'), (2, 'b'), (3, 'c')) AS k(id, name) ON s.id % 500 = k.id

@@ -8,8 +8,11 @@
 ///   1. A hint may be wrong at any time: the server compares the page's name after it pins, and
 ///      falls back to the table.
 ///   2. Prefetching reads no byte; it may bring in another page's memory, which costs time only.
-///   3. One array per relation and backend, of at most kMostHints entries. The objects are never
-///      freed: a scan that stays open while other relations take its place only has bad hints.
+///   3. One array per relation and backend, for at most 16 relations, of at most kMostHints entries
+///      (4 MB) and not of more than twice as many as there are shared buffers. The objects are
+///      never freed: a scan that stays open while other relations take its place only has bad
+///      hints.
+///   4. Relations in local buffers have none: their pages are looked up each time.
 #pragma once
 
 #include "pg/postgres.hpp"
@@ -28,12 +31,13 @@ namespace nearest::pg {
 
 class BufferHints {
  public:
-  /// The hints of a relation, never null. They live as long as the backend, but another relation
-  /// may take their place, so ask again for each scan.
+  /// The hints of a relation, never null; empty for those in local buffers. They live as long as
+  /// the backend, but another relation may take their place, so ask again for each scan.
   static BufferHints* of(Relation relation);
 
   /// Pins a page of the main fork, as ReadBuffer does.
   Buffer read(Relation relation, BlockNumber block) {
+    if (RelationUsesLocalBuffers(relation)) return ReadBuffer(relation, block);
     Buffer& hint = hints_[block & mask_];
     // A pin by hint does not count as a use for the clock that evicts pages: now and then take the
     // way that does.
@@ -42,13 +46,16 @@ class BufferHints {
       return hint;
     }
     const Buffer buffer = ReadBuffer(relation, block);
-    hint = buffer > 0 ? buffer : 0;  // local buffers of temporary relations are not remembered
+    hint = buffer;
     return buffer;
   }
 
   /// Whether the relation has this block. It must be one that is never truncated, as an index of
   /// ours is: what was once its length is remembered.
   bool has_block(Relation relation, BlockNumber block) {
+    if (!is_same_file(file_, relation_file(relation))) {
+      return block < RelationGetNumberOfBlocks(relation);  // another relation took the place
+    }
     if (block >= known_blocks_) known_blocks_ = RelationGetNumberOfBlocks(relation);
     return block < known_blocks_;
   }
@@ -84,6 +91,9 @@ class BufferHints {
 
  private:
   static constexpr std::uint32_t kFewestHints = 1024, kMostHints = 1U << 20;
+
+  static std::uint32_t most_hints();
+  static BufferHints* of_local();
 
   /// Empty hints for a relation, with room for all of its blocks if they are not too many.
   void begin(Relation relation);

@@ -2,6 +2,7 @@
 
 extern "C" {
 #include "utils/guc.h"
+#include "utils/plancache.h"
 }
 
 #include <climits>
@@ -79,6 +80,20 @@ bool is_defined(const char* name) {
 
 bool graph_settings_are_foreign = false;
 
+/// What plans of hnsw indexes were made under has changed: makes cached ones anew. Called when the
+/// settings are defined, too, and at the end of transactions, so it raises nothing.
+void replan_if(bool is_changed) {
+  if (is_changed) ResetPlanCache();
+}
+
+void use_hnsw_iterative_scan(int new_value, void* /*extra*/) {
+  replan_if(new_value != settings.hnsw_iterative_scan);
+}
+
+void use_hnsw_ef_search(int new_value, void* /*extra*/) {
+  replan_if(new_value != settings.hnsw_ef_search);
+}
+
 int foreign_mode(const char* name) {
   const char* const value = GetConfigOption(name, true, false);
   for (const config_enum_entry* entry = kHnswIterativeScans; entry->name != nullptr; ++entry) {
@@ -98,11 +113,11 @@ void define_graph_settings() {
   DefineCustomIntVariable("hnsw.ef_search", "How many candidates a search keeps.",
                           "More find more of the true neighbors and take longer.",
                           &settings.hnsw_ef_search, core::kDefaultEfSearch, core::kMinEfSearch,
-                          core::kMaxEfSearch, PGC_USERSET, 0, nullptr, nullptr, nullptr);
+                          core::kMaxEfSearch, PGC_USERSET, 0, nullptr, use_hnsw_ef_search, nullptr);
   DefineCustomEnumVariable(
       "hnsw.iterative_scan", "Whether a scan goes on when more rows are asked for.", nullptr,
       &settings.hnsw_iterative_scan, static_cast<int>(IterativeScan::kComplete),
-      kHnswIterativeScans, PGC_USERSET, 0, nullptr, nullptr, nullptr);
+      kHnswIterativeScans, PGC_USERSET, 0, nullptr, use_hnsw_iterative_scan, nullptr);
   DefineCustomIntVariable(
       "hnsw.max_scan_tuples", "After how many rows an iterative scan stops searching.",
       "Counts for relaxed_order and strict_order.", &settings.hnsw_max_scan_tuples, 20000, 1,

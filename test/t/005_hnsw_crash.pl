@@ -33,6 +33,10 @@ $node->safe_psql('postgres', q{
 sub by_index
 {
   my ($table) = @_;
+  like($node->safe_psql('postgres', "SET enable_seqscan = off; SET enable_sort = off; EXPLAIN (COSTS OFF) SELECT id FROM $table ORDER BY v <-> point(1, 8)"),
+    qr/^Index Scan using \w+ on $table\n +Order By: /, "$table is read by its index");
+  is($node->safe_psql('postgres', qq{SELECT count(*), sum(unreachable_nodes) FROM pg_index JOIN pg_class AS c ON c.oid = indexrelid
+    CROSS JOIN LATERAL nearest_check(indexrelid) WHERE indrelid = '$table'::regclass}), '1|0', 'and the index is sound');
   return $node->safe_psql('postgres', qq{
     SET enable_seqscan = off;
     SET enable_sort = off;
@@ -52,6 +56,19 @@ sub start_build
   my $pid = $node->safe_psql('postgres', 'SELECT pid FROM pg_stat_progress_create_index');
   return ($session, $pid, \$err);
 }
+# Bytes of the backend's memory contexts, as it tells.
+sub memory_of
+{
+  my ($pid) = @_;
+  my $begin = -s $node->logfile;
+  $node->safe_psql('postgres', "SELECT pg_log_backend_memory_contexts($pid)");
+  for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
+  {
+    return $1 if slurp_file($node->logfile, $begin) =~ /Grand total: (\d+) bytes/;
+    usleep(100_000);
+  }
+  die 'the backend did not tell of its memory';
+}
 sub is_gone
 {
   my ($session, $how) = @_;
@@ -59,6 +76,19 @@ sub is_gone
   is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_class WHERE relname = 'wide_v'}), '0', "no index is left $how");
   return;
 }
+
+# rows that do not fit into memory are inserted into pages: those that came before the graph was begun, too, which
+# are all of them here
+$node->safe_psql('postgres', q{CREATE TABLE narrow (v vector(3)); INSERT INTO narrow SELECT point(i, 3) FROM generate_series(1, 9000) AS i});
+my $narrow = IPC::Run::start([ 'psql', '-X', '-d', $node->connstr('postgres'), '-c',
+  q{SET maintenance_work_mem = '1MB'; CREATE INDEX ON narrow USING hnsw (v vector_l2_ops) WITH (ef_construction = 400)} ],
+  '>', \my $narrow_out, '2>', \my $narrow_err);
+ok($node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_stat_progress_create_index
+  WHERE phase = 'building index: inserting tuples into pages' AND tuples_done > 4500}), 'the build is inserting its sample');
+my $narrow_pid = $node->safe_psql('postgres', 'SELECT pid FROM pg_stat_progress_create_index');
+cmp_ok(memory_of($narrow_pid), '<', 20_000_000, 'which takes no memory for each row');
+$node->safe_psql('postgres', "SELECT pg_cancel_backend($narrow_pid)");
+eval { $narrow->finish; };
 
 # told to stop
 my ($session, $pid, $err) = start_build('inserting tuples into pages');

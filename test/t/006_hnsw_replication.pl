@@ -28,19 +28,33 @@ my $standby = PostgreSQL::Test::Cluster->new('standby');
 $standby->init_from_backup($primary, 'first', has_streaming => 1);
 $standby->start;
 
-my $searches = '';
+my ($searches, $plans) = ('', '');
 for my $operator ('<->', '<=>', '<#>', '<+>')
 {
   for my $query ('point(1, 8)', 'point(-5, 8)', q{'[1,2,3,4,5,6,7,8]'})
   {
+    $plans .= "EXPLAIN (COSTS OFF) SELECT id FROM items ORDER BY v $operator $query LIMIT 30;"
+      . "EXPLAIN (COSTS OFF) SELECT id FROM items ORDER BY v $operator $query;";
     $searches .= "SELECT array_agg(id) FROM (SELECT id FROM items ORDER BY v $operator $query LIMIT 30) AS t;"
       . "SELECT count(*), count(DISTINCT id), sum(id) FROM (SELECT id FROM items ORDER BY v $operator $query) AS t;";
   }
+}
+# Each search is an index scan without a sort, and the indexes are sound.
+sub is_by_index
+{
+  my ($node, $when) = @_;
+  my $plan = $node->safe_psql('postgres', $plans);
+  my $scans = () = $plan =~ /Index Scan using \w+ on items\n +Order By: /g;
+  ok($scans == 24 && $plan !~ /Sort|Seq Scan/, $node->name . " searches by its indexes $when") or diag($plan);
+  is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_class AS c JOIN pg_am AS a ON a.oid = c.relam AND a.amname = 'hnsw'
+    CROSS JOIN LATERAL nearest_check(c.oid) AS n WHERE relname LIKE 'items%' AND n.blocks > 0}), '4', 'which are sound');
+  return;
 }
 sub same
 {
   my ($when) = @_;
   $primary->wait_for_catchup($standby, 'replay', $primary->lsn('write'));
+  is_by_index($_, $when) for $primary, $standby;
   is($standby->safe_psql('postgres', $searches), $primary->safe_psql('postgres', $searches), "the standby finds the same $when");
   return;
 }
@@ -102,6 +116,7 @@ same('at last');
 $expected = $primary->safe_psql('postgres', $searches);
 $primary->stop;
 $standby->promote;
+is_by_index($standby, 'after promotion');
 is($standby->safe_psql('postgres', $searches), $expected, 'a promoted standby finds the same');
 is($standby->safe_psql('postgres', q{INSERT INTO items SELECT i, '[8,7,6,5,4,3,2,1]' FROM generate_series(4001, 4020) AS i;
   SELECT count(*) FROM (SELECT v FROM items ORDER BY v <-> '[8,7,6,5,4,3,2,1]' LIMIT 20) AS t WHERE v = '[8,7,6,5,4,3,2,1]'}), '20', 'and what it is given');

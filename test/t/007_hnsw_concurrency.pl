@@ -48,6 +48,10 @@ my $counts = q{SELECT count(*), count(DISTINCT id), sum(id), count(v) FROM items
 my $exact = $node->safe_psql('postgres', $counts);
 sub by_index
 {
+  like($node->safe_psql('postgres', q{SET enable_seqscan = off; SET enable_sort = off; EXPLAIN (COSTS OFF) SELECT id, v FROM items ORDER BY v <-> point(1, 8)}),
+    qr/^Index Scan using \w+ on items\n +Order By: /, 'the table is read by its index');
+  is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_index CROSS JOIN LATERAL nearest_check(indexrelid) WHERE indrelid = 'items'::regclass}),
+    '1', 'which is sound');
   return $node->safe_psql('postgres', q{SET enable_seqscan = off; SET enable_sort = off;
     SELECT count(*), count(DISTINCT id), sum(id), count(v) FROM (SELECT id, v FROM items ORDER BY v <-> point(1, 8)) AS items});
 }
@@ -66,6 +70,19 @@ is($node->safe_psql('postgres', "SET enable_indexscan = off; " . ($recall =~ s/S
   't', 'recall is at least 0.9');
 $node->safe_psql('postgres', 'VACUUM items');
 is(by_index(), $exact, 'every row is found once after vacuum');
+
+# a table with several indexes, each vacuumed by another process
+$node->safe_psql('postgres', q{
+  CREATE TABLE twice AS SELECT i AS id, point(i, 8)::vector(8) AS v FROM generate_series(1, 3000) AS i;
+  CREATE INDEX ON twice USING hnsw (v vector_l2_ops);
+  CREATE INDEX ON twice USING hnsw (v vector_cosine_ops);
+  DELETE FROM twice WHERE id % 3 = 0;
+});
+my ($vacuum_result, $vacuum_out, $vacuum_err) = $node->psql('postgres', q{SET min_parallel_index_scan_size = 0; SET max_parallel_maintenance_workers = 2;
+  VACUUM (VERBOSE, PARALLEL 2, INDEX_CLEANUP on) twice});
+like($vacuum_err, qr/launched [1-9]\d* parallel vacuum workers? for index vacuuming/, 'indexes are vacuumed by several processes');
+is($node->safe_psql('postgres', q{SELECT count(*), min(rows), max(rows) FROM pg_index CROSS JOIN LATERAL nearest_check(indexrelid)
+  WHERE indrelid = 'twice'::regclass}), '2|2000|2000', 'each without the dead rows');
 
 # CREATE INDEX CONCURRENTLY beside writers
 my $build = IPC::Run::start([ 'psql', '-X', '-d', $node->connstr('postgres'), '-c',

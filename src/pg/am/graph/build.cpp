@@ -163,6 +163,8 @@ void add_to_graph(BuildState* build, const RowVector& row, core::RowId id) {
 void use_sample(BuildState* build) {
   if (build->is_settled) return;
   settle(build);
+  // Rows that do not fit into the graph are inserted into pages, which takes memory for each.
+  const MemoryContext before = MemoryContextSwitchTo(build->row_context);
   const std::size_t dim = build->graph_state->meta.dim;
   for (std::size_t i = 0; i < build->sample_rows.size(); ++i) {
     CHECK_FOR_INTERRUPTS();
@@ -175,6 +177,7 @@ void use_sample(BuildState* build) {
     pfree(build->sample.begin());
     build->sample = {};
   }
+  MemoryContextSwitchTo(before);
 }
 
 void add_row(Relation /*index*/, ItemPointer tid, Datum* values, bool* is_null, bool /*is_alive*/,

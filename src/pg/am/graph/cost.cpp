@@ -174,8 +174,11 @@ void estimate_cost(PlannerInfo* root, IndexPath* path, double loop_count, Cost* 
   *pages = index->pages;
   Model model{};
   model.rows = std::max(1.0, std::rint(*selectivity * rel->tuples));
-  if (path->indexorderbys == NIL || !read_shape(index, model.rows, &model.shape) ||
-      (!keeps_order(settings) && relies_on_order(root, path)) || needs_lost_ctid(rel)) {
+  const bool is_ordered = path->indexorderbys != NIL;
+  const bool is_order_used = is_ordered && relies_on_order(root, path);
+  if (is_order_used) mark_relied_on(path);
+  if (!is_ordered || !read_shape(index, model.rows, &model.shape) ||
+      (!keeps_order(settings) && is_order_used) || needs_lost_ctid(rel)) {
     *startup_cost = *total_cost = kCostedOut;
     disable_path(&path->path);
     return;

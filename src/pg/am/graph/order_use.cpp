@@ -1,6 +1,7 @@
 #include "pg/am/graph/order_use.hpp"
 
 extern "C" {
+#include "catalog/pg_collation.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/paths.h"
 #include "parser/parsetree.h"
@@ -54,6 +55,10 @@ bool is_among(const List* pathkeys, const EquivalenceClass* ec) {
   }
   return false;
 }
+
+/// The mark of an ORDER BY whose order is relied on. Of what reaches from a path to its scan, the
+/// operator's collation is free: vectors have none.
+constexpr Oid kReliedOn = C_COLLATION_OID;
 
 /// Whether a query needs the order of what it reads, rather than passing it on.
 bool has_use_for_order(const Query* query) {
@@ -186,5 +191,17 @@ bool relies_on_order(PlannerInfo* root, const IndexPath* path) {
   }
   return false;
 }
+
+void mark_relied_on(IndexPath* path) {
+  // A copy: other paths, and the query itself, have the same expression.
+  auto* const marked = static_cast<List*>(copyObjectImpl(path->indexorderbys));
+  ListCell* cell = nullptr;
+  foreach (cell, marked) {
+    castNode(OpExpr, lfirst(cell))->inputcollid = kReliedOn;
+  }
+  path->indexorderbys = marked;
+}
+
+bool is_relied_on(const ScanKeyData& order_by) { return order_by.sk_collation == kReliedOn; }
 
 }  // namespace nearest::pg::graph

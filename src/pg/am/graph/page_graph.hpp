@@ -2,7 +2,8 @@
 ///
 /// Contract:
 ///   1. A visit pins and share-locks one page, computes all it needs there and lets go: no lock is
-///      held while the search thinks, and none while anything may raise or allocate.
+///      held while the search thinks, and nothing is allocated under one. A page of another kind is
+///      an error under the lock, which the server releases; other faults are raised after it.
 ///   2. What is read is checked first: a damaged page is an error, never a wild read.
 ///   3. The sink is told of each visited node under the lock, and only copies.
 #pragma once

@@ -12,6 +12,7 @@ extern "C" {
 #include <limits>
 
 #include "pg/am/common/heap_ahead.hpp"
+#include "pg/am/graph/order_use.hpp"
 #include "pg/am/graph/page_graph.hpp"
 #include "pg/am/graph/tid_chain.hpp"
 #include "pg/settings.hpp"
@@ -22,6 +23,13 @@ namespace nearest::pg::graph {
 LastScan last_scan;
 
 namespace {
+
+/// Scans begun by this backend.
+std::uint64_t begun_scans = 0;
+
+/// What a scan may take for what it found, whatever work_mem says, in bytes: less than a search of
+/// some thousand nodes needs would only make it worse.
+constexpr std::size_t kLeastMemory = std::size_t{1} << 20;
 
 /// A visited node whose rows are to be returned.
 struct Found {
@@ -108,14 +116,17 @@ struct ScanState {
   BlockNumber rest_block;
   BlockNumber heap_blocks;  ///< of the table, as last seen
 
-  // What is being returned: found nodes [next_found, end_found), rows of the current node.
+  // What is being returned: found nodes [next_found, end_found), rows of the current node or chain,
+  // and the rest of the chain.
   std::size_t next_found, end_found;
-  core::ArenaArray<format::Tid> chain_tids;
+  TidChainReader chain;
   const format::Tid* tids;
   std::size_t next_tid, n_tids;
   double bound;
   bool bound_is_null;
   SearchCounts counts;
+  LastScan tally;
+  std::uint64_t number;  ///< of the scans of this backend
   HeapAhead heap_ahead;
 };
 static_assert(std::is_trivially_destructible_v<ScanState>);
@@ -181,6 +192,16 @@ bool settles_first_rows(ScanState* state) {
   return settles;
 }
 
+/// Goes on with a beam that is wider, by more each time, so that many rows cost few rounds. False
+/// if links lead to nothing new.
+bool search_wider(ScanState* state) {
+  const ContextArena arena{state->query_context};
+  state->width += std::max(state->ef_search, state->width / 2);
+  if (!state->search.widen(arena, state->width)) return false;
+  state->search.run(*state->view, arena);
+  return true;
+}
+
 void first_round(IndexScanDesc scan) {
   ScanState* const state = state_of(scan);
   const ContextArena arena{state->query_context};
@@ -189,6 +210,9 @@ void first_round(IndexScanDesc scan) {
   state->width = state->ef_search;
   state->search.begin(*state->view, arena, state->width, state->graph->shape.max_links);
   state->search.run(*state->view, arena);
+  // Nodes whose rows VACUUM took out fill the beam and return nothing.
+  while (state->sink.found.size() < state->ef_search && search_wider(state)) {
+  }
   if (state->mode != IterativeScan::kOff) {
     // Wide enough for the executor to read past the last row that a LIMIT of ef_search returns.
     constexpr int kMostWidenings = 4;
@@ -198,7 +222,7 @@ void first_round(IndexScanDesc scan) {
       state->search.run(*state->view, arena);
     }
   }
-  last_scan.rounds += 1;
+  state->tally.rounds += 1;
   supply(state, 0);
 }
 
@@ -220,13 +244,9 @@ bool may_search_on(const ScanState* state) {
 bool next_round(IndexScanDesc scan) {
   ScanState* const state = state_of(scan);
   if (!may_search_on(state)) return false;
-  const ContextArena arena{state->query_context};
   const std::size_t begin = state->sink.found.size();
-  // Rounds grow, so that many rows cost few rounds.
-  state->width += std::max(state->ef_search, state->width / 2);
-  if (!state->search.widen(arena, state->width)) return false;
-  state->search.run(*state->view, arena);
-  last_scan.rounds += 1;
+  if (!search_wider(state)) return false;
+  state->tally.rounds += 1;
   supply(state, begin);
   return true;
 }
@@ -238,7 +258,7 @@ bool next_rest(IndexScanDesc scan) {
   const Relation index = scan->indexRelation;
   const format::GraphShape& shape = state->graph->shape;
   const BlockNumber n_blocks = RelationGetNumberOfBlocks(index);
-  const std::size_t limit = std::max<std::size_t>(work_mem * std::size_t{1024} / 2, 65536);
+  const std::size_t limit = std::max(work_mem * std::size_t{1024} / 2, kLeastMemory);
   state->sink.found.clear();
   state->sink.tids.clear();
   for (; state->rest_block < n_blocks; ++state->rest_block) {
@@ -284,14 +304,17 @@ bool next_rest(IndexScanDesc scan) {
   return state->end_found > 0 || state->rest_block < n_blocks;
 }
 
-void begin_side_rows(IndexScanDesc scan, BlockNumber first, core::NodeId chain) {
+/// Makes the next page of the current node's or phase's rows current. False if there is none.
+bool next_chain_page(IndexScanDesc scan) {
   ScanState* const state = state_of(scan);
-  state->chain_tids.clear();
-  state->counts.pages += read_tid_chain(scan->indexRelation, state->graph->shape, {chain, 0}, first,
-                                        ContextArena{state->query_context}, state->chain_tids);
-  state->tids = state->chain_tids.begin();
-  state->n_tids = state->chain_tids.size();
+  if (!state->chain.read_page(scan->indexRelation, state->graph->shape,
+                              ContextArena{state->query_context}, &state->counts.pages)) {
+    return false;
+  }
+  state->tids = state->chain.tids().begin();
+  state->n_tids = state->chain.tids().size();
   state->next_tid = 0;
+  return true;
 }
 
 /// Makes the rows of the next found node current. False if the supply is used up.
@@ -307,18 +330,8 @@ bool next_node(IndexScanDesc scan) {
     state->tids = state->sink.tids.begin() + found.first_tid;
     state->n_tids = found.n_tids;
     state->next_tid = 0;
-    if (found.more_tids != format::kNoBlock) {
-      state->chain_tids.clear();
-      for (std::size_t i = 0; i < found.n_tids; ++i) {
-        state->chain_tids.push_back(ContextArena{state->query_context}, state->tids[i]);
-      }
-      state->counts.pages +=
-          read_tid_chain(scan->indexRelation, state->graph->shape, {found.id, found.version},
-                         found.more_tids, ContextArena{state->query_context}, state->chain_tids);
-      state->tids = state->chain_tids.begin();
-      state->n_tids = state->chain_tids.size();
-    }
-    if (state->n_tids > 0) return true;
+    state->chain.begin({found.id, found.version}, found.more_tids);
+    if (state->n_tids > 0 || next_chain_page(scan)) return true;
   }
   return false;
 }
@@ -327,7 +340,7 @@ bool next_node(IndexScanDesc scan) {
 bool find_more(IndexScanDesc scan) {
   ScanState* const state = state_of(scan);
   while (true) {
-    if (next_node(scan)) return true;
+    if (next_chain_page(scan) || next_node(scan)) return true;
     switch (state->phase) {
       case Phase::kStart:
         if (state->query_kind == QueryKind::kVector) {
@@ -346,7 +359,7 @@ bool find_more(IndexScanDesc scan) {
         state->phase = Phase::kRest;
         break;
       case Phase::kRest:
-        last_scan.read_the_rest = true;
+        state->tally.read_the_rest = true;
         if (next_rest(scan)) break;
         state->phase = Phase::kZeroRows;
         break;
@@ -355,20 +368,28 @@ bool find_more(IndexScanDesc scan) {
         const format::GraphMeta meta = read_meta(scan->indexRelation);
         state->graph->meta = meta;
         state->bound = std::numeric_limits<double>::quiet_NaN();
-        begin_side_rows(scan, meta.zero_rows, format::kZeroRowsOwner);
-        if (state->n_tids > 0) return true;
+        state->chain.begin({format::kZeroRowsOwner, 0}, meta.zero_rows);
         break;
       }
       case Phase::kNullRows:
         state->phase = Phase::kDone;
         state->bound_is_null = true;
-        begin_side_rows(scan, state->graph->meta.null_rows, format::kNullRowsOwner);
-        if (state->n_tids > 0) return true;
+        state->chain.begin({format::kNullRowsOwner, 0}, state->graph->meta.null_rows);
         break;
       case Phase::kDone:
         return false;
     }
   }
+}
+
+/// Tells nearest_last_scan() of this scan, unless another one began later.
+void publish(const ScanState* state) {
+  if (state->number != begun_scans) return;
+  last_scan = state->tally;
+  last_scan.pages = state->counts.pages;
+  last_scan.nodes = state->counts.nodes;
+  last_scan.link_codes = state->counts.link_codes;
+  last_scan.rows = state->returned_rows;
 }
 
 /// Raises if the table cannot have a row there: the server would extend the table for an invalid
@@ -458,15 +479,23 @@ bool next_row(IndexScanDesc scan, ScanDirection direction) {
     // As they are when the scan begins: a cursor goes on as it began.
     const Settings& settings = current_settings();
     state->mode = static_cast<IterativeScan>(settings.hnsw_iterative_scan);
+    if (state->mode != IterativeScan::kOff && scan->numberOfOrderBys > 0 &&
+        is_relied_on(scan->orderByData[0])) {
+      // Planned when the mode was strict, or for want of any other plan.
+      state->mode = IterativeScan::kStrictOrder;
+    }
     state->ef_search = static_cast<std::size_t>(settings.hnsw_ef_search);
     state->max_scan_tuples = settings.hnsw_max_scan_tuples;
-    state->memory_limit = work_mem * 1024.0 * settings.hnsw_scan_mem_multiplier;
+    state->memory_limit =
+        std::max<double>(work_mem * 1024.0 * settings.hnsw_scan_mem_multiplier, kLeastMemory);
     state->last_bound = -std::numeric_limits<double>::infinity();
     state->sink.arena = ContextArena{state->query_context};
     state->sink.inline_tids = state->graph->shape.inline_tids;
     state->rest_block = kMetaBlock + 1;
-    last_scan = LastScan{};
-    last_scan.index = RelationGetRelid(scan->indexRelation);
+    state->chain.begin({}, format::kNoBlock);
+    state->number = ++begun_scans;
+    state->tally.index = RelationGetRelid(scan->indexRelation);
+    publish(state);
     read_query(scan);
     state->heap_ahead.begin(scan);
     MemoryContextSwitchTo(before);
@@ -476,9 +505,7 @@ bool next_row(IndexScanDesc scan, ScanDirection direction) {
     const MemoryContext before = MemoryContextSwitchTo(state->query_context);
     const bool found = find_more(scan);
     MemoryContextSwitchTo(before);
-    last_scan.pages = state->counts.pages;
-    last_scan.nodes = state->counts.nodes;
-    last_scan.link_codes = state->counts.link_codes;
+    publish(state);
     if (!found) return false;
   }
   const format::Tid tid = state->tids[state->next_tid++];
@@ -493,7 +520,7 @@ bool next_row(IndexScanDesc scan, ScanDirection direction) {
     scan->xs_orderbynulls[0] = state->bound_is_null;
   }
   state->returned_rows += 1;
-  last_scan.rows += 1;
+  publish(state);
   return true;
 }
 

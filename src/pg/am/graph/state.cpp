@@ -45,15 +45,6 @@ void settle(StateChunk* chunk) {
           : nullptr;
 }
 
-/// What is wrong with a metapage's content, or null; the column's type must agree.
-const char* meta_fault(Relation index, const format::GraphMeta& meta) {
-  const int32 dim = TupleDescAttr(RelationGetDescr(index), 0)->atttypmod;
-  if (static_cast<std::uint32_t>(dim) != meta.dim) {
-    return "The metapage has other dimensions than the column.";
-  }
-  return format::meta_fault(meta, BLCKSZ);
-}
-
 void read_center(Relation index, const format::GraphMeta& meta, float* center) {
   std::uint32_t have = 0;
   BlockNumber block = meta.center_block;
@@ -100,23 +91,61 @@ bool is_readable(Relation index, BlockNumber block) {
   return is_sound;
 }
 
-/// Null if the metapage is not one that can be used, with the reason.
+/// The metric of an index, by its operator class. False if that is none of ours.
+bool find_metric(Relation index, core::Metric* metric) {
+  const PGFunction function = index_getprocinfo(index, kColumn, kDistanceProc)->fn_addr;
+  const bool has_norm = OidIsValid(index_getprocid(index, kColumn, kNormProc));
+  if (function == nearest_vector_l2_squared_distance && !has_norm) {
+    *metric = core::Metric::kL2;
+  } else if (function == nearest_vector_l1_distance && !has_norm) {
+    *metric = core::Metric::kL1;
+  } else if (function == nearest_vector_negative_inner_product) {
+    *metric = has_norm ? core::Metric::kCosine : core::Metric::kInnerProduct;
+  } else {
+    return false;
+  }
+  return true;
+}
+
+/// Why a metapage cannot be used.
+struct MetaFault {
+  const char* what;       ///< null: it can be used
+  bool is_other_version;  ///< of which nothing else can be told
+};
+
+/// Reads the metapage and checks it, by itself and against the catalogs.
+MetaFault try_read_meta(Relation index, format::GraphMeta* meta) {
+  const Buffer buffer = ReadBuffer(index, kMetaBlock);
+  LockBuffer(buffer, BUFFER_LOCK_SHARE);
+  const Page page = BufferGetPage(buffer);
+  const bool is_meta = is_page_of_kind(page, format::PageKind::kMeta);
+  const std::size_t used = is_meta ? used_bytes(page) : 0;
+  if (is_meta) *meta = *format::at<format::GraphMeta>(format::ConstPageBytes(content_of(page)), 0);
+  UnlockReleaseBuffer(buffer);
+
+  if (!is_meta) return {"The page is not of its kind.", false};
+  if (used != sizeof *meta || meta->magic != format::kGraphMagic) {
+    return {"The metapage does not begin as one of an hnsw index.", false};
+  }
+  if (meta->version != format::kGraphVersion) return {"It has another version.", true};
+  core::Metric metric{};
+  if (!find_metric(index, &metric) || meta->metric != metric) {
+    return {"The metapage has another metric than the operator class.", false};
+  }
+  const int32 dim = TupleDescAttr(RelationGetDescr(index), 0)->atttypmod;
+  if (static_cast<std::uint32_t>(dim) != meta->dim) {
+    return {"The metapage has other dimensions than the column.", false};
+  }
+  return {format::meta_fault(*meta, BLCKSZ), false};
+}
+
+/// raise: otherwise null if the metapage is not one that can be used, and no center is read.
 StateChunk* read_chunk(Relation index, bool raise) {
   format::GraphMeta meta;
   if (raise) {
     meta = read_meta(index);
-  } else {
-    if (!is_readable(index, kMetaBlock)) return nullptr;
-    const Buffer buffer = ReadBuffer(index, kMetaBlock);
-    LockBuffer(buffer, BUFFER_LOCK_SHARE);
-    const Page page = BufferGetPage(buffer);
-    const bool is_meta = is_page_of_kind(page, format::PageKind::kMeta);
-    if (is_meta) meta = *format::at<format::GraphMeta>(format::ConstPageBytes(content_of(page)), 0);
-    UnlockReleaseBuffer(buffer);
-    if (!is_meta || meta.magic != format::kGraphMagic || meta.version != format::kGraphVersion ||
-        meta_fault(index, meta) != nullptr) {
-      return nullptr;
-    }
+  } else if (!is_readable(index, kMetaBlock) || try_read_meta(index, &meta).what != nullptr) {
+    return nullptr;
   }
   auto* const chunk = static_cast<StateChunk*>(palloc0(chunk_bytes(meta.dim)));
   chunk->state.meta = meta;
@@ -132,17 +161,12 @@ StateChunk* read_chunk(Relation index, bool raise) {
 }  // namespace
 
 core::Metric metric_of(Relation index) {
-  const FmgrInfo* const distance = index_getprocinfo(index, kColumn, kDistanceProc);
-  const bool has_norm = OidIsValid(index_getprocid(index, kColumn, kNormProc));
-  const PGFunction function = distance->fn_addr;
-  if (function == nearest_vector_l2_squared_distance && !has_norm) return core::Metric::kL2;
-  if (function == nearest_vector_l1_distance && !has_norm) return core::Metric::kL1;
-  if (function == nearest_vector_negative_inner_product) {
-    return has_norm ? core::Metric::kCosine : core::Metric::kInnerProduct;
+  core::Metric metric{};
+  if (!find_metric(index, &metric)) {
+    ereport(ERROR,
+            (errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("type not supported for hnsw index")));
   }
-  ereport(ERROR,
-          (errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("type not supported for hnsw index")));
-  pg_unreachable();
+  return metric;
 }
 
 core::GraphSpace make_space(const format::GraphMeta& meta, const float* center, float* rotated) {
@@ -165,24 +189,14 @@ core::GraphSpace make_space(const format::GraphMeta& meta, const float* center, 
 
 format::GraphMeta read_meta(Relation index) {
   format::GraphMeta meta;
-  std::size_t used = 0;
-  with_shared_page(index, kMetaBlock, format::PageKind::kMeta, [&](Page page) {
-    used = used_bytes(page);
-    meta = *format::at<format::GraphMeta>(format::ConstPageBytes(content_of(page)), 0);
-  });
-  if (used != sizeof meta || meta.magic != format::kGraphMagic) {
-    report_damaged(index, kMetaBlock, "The metapage does not begin as one of an hnsw index.");
-  }
-  if (meta.version != format::kGraphVersion) {
+  const MetaFault fault = try_read_meta(index, &meta);
+  if (fault.is_other_version) {
     ereport(ERROR, (errcode(ERRCODE_INDEX_CORRUPTED),
                     errmsg("index \"%s\" has format version %u, this library knows version %u",
                            RelationGetRelationName(index), meta.version, format::kGraphVersion),
                     errhint("REINDEX builds the index anew.")));
   }
-  if (meta.metric != metric_of(index)) {
-    report_damaged(index, kMetaBlock, "The metapage has another metric than the operator class.");
-  }
-  if (const char* const fault = meta_fault(index, meta)) report_damaged(index, kMetaBlock, fault);
+  if (fault.what != nullptr) report_damaged(index, kMetaBlock, fault.what);
   return meta;
 }
 

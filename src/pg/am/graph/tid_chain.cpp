@@ -66,16 +66,12 @@ bool read_head(Relation index, const format::GraphShape& shape, const ChainOwner
 
 enum class Step : std::uint8_t { kNext, kEnd, kLost };
 
-/// Reads one page of a chain; below: the serial of the page before, replaced by this page's.
+/// Reads one page of a chain; below: the serial of the page before, replaced by this page's. Copies
+/// its rows if its serial is below `wanted`; room was made before.
 Step read_page(Relation index, const format::GraphShape& shape, const ChainOwner& owner,
-               BlockNumber* block, std::uint32_t* below, ContextArena arena,
+               BlockNumber* block, std::uint32_t* below, std::uint32_t wanted,
                core::ArenaArray<format::Tid>& tids) {
   if (*block >= RelationGetNumberOfBlocks(index)) return Step::kLost;
-  const std::size_t before = tids.size();
-  // Twice as much at a time, so that long chains are copied a few times at most.
-  if (before + shape.tids_per_page() > tids.capacity_bytes() / sizeof(format::Tid)) {
-    tids.reserve(arena, 2 * before + shape.tids_per_page());
-  }
   const Buffer buffer = ReadBuffer(index, *block);
   LockBuffer(buffer, BUFFER_LOCK_SHARE);
   const Page page = BufferGetPage(buffer);
@@ -85,11 +81,13 @@ Step read_page(Relation index, const format::GraphShape& shape, const ChainOwner
   if (is_chain_page(page, owner) && tid_header(page)->serial < *below) {
     fault = chain_page_fault(page, shape);
     if (fault == nullptr) {
-      const std::size_t n = tid_header(page)->n_tids;
-      tids.set_size(before + n);
-      const auto* const from = format::at<format::Tid>(content_of(page), kTidsOffset);
-      std::copy(from, from + n, tids.begin() + before);
       *below = tid_header(page)->serial;
+      if (*below < wanted) {
+        const std::size_t n = tid_header(page)->n_tids;
+        tids.set_size(n);
+        const auto* const from = format::at<format::Tid>(content_of(page), kTidsOffset);
+        std::copy(from, from + n, tids.begin());
+      }
       *block = trailer_of(page)->next;
       step = *block == format::kNoBlock ? Step::kEnd : Step::kNext;
     }
@@ -207,28 +205,28 @@ format::BlockId* chain_head(Relation index, const format::GraphShape& shape,
   return is_there ? &header.more_tids : nullptr;
 }
 
-std::int64_t read_tid_chain(Relation index, const format::GraphShape& shape,
-                            const ChainOwner& owner, BlockNumber first, ContextArena arena,
-                            core::ArenaArray<format::Tid>& tids) {
-  const std::size_t before = tids.size();
-  std::int64_t pages = 0;
+bool TidChainReader::read_page(Relation index, const format::GraphShape& shape, ContextArena arena,
+                               std::int64_t* pages) {
+  tids_.clear();
+  if (next_ == format::kNoBlock) return false;
+  tids_.reserve(arena, shape.tids_per_page());
   Retries retries;
-  while (first != format::kNoBlock) {
-    BlockNumber block = first;
-    std::uint32_t below = std::numeric_limits<std::uint32_t>::max();
-    Step step = Step::kNext;
-    while (step == Step::kNext) {
-      CHECK_FOR_INTERRUPTS();
-      step = read_page(index, shape, owner, &block, &below, arena, tids);
-      ++pages;
+  std::uint32_t below = read_serial_;
+  while (tids_.empty() && next_ != format::kNoBlock) {
+    CHECK_FOR_INTERRUPTS();
+    const Step step = graph::read_page(index, shape, owner_, &next_, &below, read_serial_, tids_);
+    *pages += 1;
+    if (step == Step::kLost) {
+      // VACUUM freed the page since it was named: the rows that are still to be seen are on others,
+      // behind those that were read already, which are passed over.
+      retries.failed_at(index, next_);
+      below = kNone;
+      if (!read_head(index, shape, owner_, &next_)) next_ = format::kNoBlock;
+    } else {
+      read_serial_ = std::min(read_serial_, below);
     }
-    if (step == Step::kEnd) break;
-    // VACUUM freed the page since it was named: the rows that are still to be seen are on others.
-    retries.failed_at(index, block);
-    tids.set_size(before);
-    if (!read_head(index, shape, owner, &first)) break;
   }
-  return pages;
+  return !tids_.empty();
 }
 
 bool add_to_tid_chain(Relation index, const format::GraphShape& shape, const ChainOwner& owner,

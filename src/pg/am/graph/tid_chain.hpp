@@ -7,6 +7,8 @@
 
 #include "pg/postgres.hpp"
 
+#include <limits>
+
 #include "core/arena.hpp"
 #include "format/graph_page.hpp"
 #include "pg/buffer.hpp"
@@ -37,11 +39,31 @@ format::BlockId* chain_head(Relation index, const format::GraphShape& shape,
                             const ChainOwner& owner, Page page);
 BlockNumber page_of_owner(const format::GraphShape& shape, const ChainOwner& owner);
 
-/// Appends a chain's rows to `tids`, all that a snapshot taken before can see. Returns the number
-/// of pages read.
-std::int64_t read_tid_chain(Relation index, const format::GraphShape& shape,
-                            const ChainOwner& owner, BlockNumber first, ContextArena arena,
-                            core::ArenaArray<format::Tid>& tids);
+/// Reads a chain's rows page by page: all that a snapshot taken before begin() can see, each once,
+/// whatever VACUUM does to the chain between two pages.
+class TidChainReader {
+ public:
+  /// first: where the chain began when its owner was read, or kNoBlock.
+  void begin(const ChainOwner& owner, BlockNumber first) {
+    owner_ = owner;
+    next_ = first;
+    read_serial_ = kNone;
+  }
+
+  /// Reads the next page that has rows into tids(), and counts what it reads. False at the end.
+  bool read_page(Relation index, const format::GraphShape& shape, ContextArena arena,
+                 std::int64_t* pages);
+
+  const core::ArenaArray<format::Tid>& tids() const { return tids_; }
+
+ private:
+  static constexpr std::uint32_t kNone = std::numeric_limits<std::uint32_t>::max();
+
+  ChainOwner owner_;
+  BlockNumber next_;           ///< kNoBlock: at the end
+  std::uint32_t read_serial_;  ///< of the page read last: those that follow have lower ones
+  core::ArenaArray<format::Tid> tids_;
+};
 
 /// Adds a row. False if the owner is not there any more.
 bool add_to_tid_chain(Relation index, const format::GraphShape& shape, const ChainOwner& owner,
