@@ -144,7 +144,7 @@ SET hnsw.iterative_scan = strict_order;
 SELECT pg_temp.plan(format('SELECT rank() OVER (ORDER BY v <-> %L) FROM plans ORDER BY v <-> %1$L LIMIT 10', :q));
 SET hnsw.iterative_scan = relaxed_order;
 SELECT pg_temp.plan(format('SELECT rank() OVER (ORDER BY v <-> %L) FROM plans ORDER BY v <-> %1$L LIMIT 10', :q));
--- A cached plan is made anew when the mode changes, and when ef_search does.
+-- A cached plan is made anew when the mode changes.
 CREATE FUNCTION pg_temp.is_by_index(statement text) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
   line text;
@@ -165,10 +165,6 @@ SET LOCAL hnsw.iterative_scan = strict_order;
 SELECT pg_temp.is_by_index('ranked');
 ROLLBACK;
 SELECT pg_temp.is_by_index('ranked'), pg_temp.is_by_index('nearest');
-SET hnsw.ef_search = 1000;
-SELECT pg_temp.is_by_index('nearest');
-RESET hnsw.ef_search;
-SELECT pg_temp.is_by_index('nearest');
 DEALLOCATE ranked;
 DEALLOCATE nearest;
 -- What was begun in strict order goes on so: a cursor whose plan relies on the order, read under another mode.

@@ -82,16 +82,8 @@ bool graph_settings_are_foreign = false;
 
 /// What plans of hnsw indexes were made under has changed: makes cached ones anew. Called when the
 /// settings are defined, too, and at the end of transactions, so it raises nothing.
-void replan_if(bool is_changed) {
-  if (is_changed) ResetPlanCache();
-}
-
 void use_hnsw_iterative_scan(int new_value, void* /*extra*/) {
-  replan_if(new_value != settings.hnsw_iterative_scan);
-}
-
-void use_hnsw_ef_search(int new_value, void* /*extra*/) {
-  replan_if(new_value != settings.hnsw_ef_search);
+  if (new_value != settings.hnsw_iterative_scan) ResetPlanCache();
 }
 
 int foreign_mode(const char* name) {
@@ -113,7 +105,7 @@ void define_graph_settings() {
   DefineCustomIntVariable("hnsw.ef_search", "How many candidates a search keeps.",
                           "More find more of the true neighbors and take longer.",
                           &settings.hnsw_ef_search, core::kDefaultEfSearch, core::kMinEfSearch,
-                          core::kMaxEfSearch, PGC_USERSET, 0, nullptr, use_hnsw_ef_search, nullptr);
+                          core::kMaxEfSearch, PGC_USERSET, 0, nullptr, nullptr, nullptr);
   DefineCustomEnumVariable(
       "hnsw.iterative_scan", "Whether a scan goes on when more rows are asked for.", nullptr,
       &settings.hnsw_iterative_scan, static_cast<int>(IterativeScan::kComplete),
