@@ -198,7 +198,6 @@ class CodedGraph {
     groups_.resize(begin + shape_.n_groups(ids.size()));
     words_.resize(groups_.size() * group_words);
     std::vector<float> difference(dim);
-    float largest_a = 0, largest_b = 0;
     for (std::size_t i = 0; i < ids.size(); ++i) {
       const std::span<const float> to = built_->point(ids[i]);
       for (std::size_t j = 0; j < dim; ++j) difference[j] = to[j] - from[j];
@@ -206,16 +205,8 @@ class CodedGraph {
       const core::LinkFactors factors = core::encode_link(
           shape_.link_code, difference, from, words_.data() + group * group_words + column);
       groups_[group].ids[column] = place_[ids[i]];
-      groups_[group].a[column] = factors.a;
-      groups_[group].b[column] = factors.b;
-      largest_a = std::max(largest_a, std::fabs(factors.a));
-      largest_b = std::max(largest_b, factors.b);
-    }
-    // As a page remembers them.
-    const float a_scale = largest_a / format::kLargestA, b_scale = largest_b / format::kLargestB;
-    for (std::size_t g = begin; g < groups_.size(); ++g) {
-      for (float& a : groups_[g].a) a = a_scale * static_cast<float>(format::pack_a(a, a_scale));
-      for (float& b : groups_[g].b) b = b_scale * static_cast<float>(format::pack_b(b, b_scale));
+      groups_[group].a[column] = format::unpack_half(format::pack_half(factors.a));  // as on pages
+      groups_[group].b[column] = format::unpack_half(format::pack_half(factors.b));
     }
     return {begin, ids.size()};
   }

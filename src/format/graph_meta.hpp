@@ -9,16 +9,24 @@
 namespace nearest::format {
 
 inline constexpr std::uint32_t kGraphMagic = 0x6E67'7261;  ///< "ngra"
-inline constexpr std::uint32_t kGraphVersion = 2;
+inline constexpr std::uint32_t kGraphVersion = 3;
 
 /// Any number: all indexes of this version share it.
 inline constexpr std::uint64_t kRotationSeed = 0x6E65'6172'6573'7400U;
 
+/// Where the sizes of an index come from.
+enum class Settled : std::uint32_t {
+  kNot = 0,  ///< nowhere yet: there are no nodes
+  kBySample = 1,
+  kByRow = 2,  ///< the first one: an index that was empty when it was built
+};
+
 struct GraphMeta {
   std::uint32_t magic, version;
 
-  // Constant until the index is built anew, but for an index without nodes: `is_settled` says
-  // whether the sizes are those of rows, which the first node brings.
+  // Constant until the index is built anew, but for the sizes: an index without nodes gets them
+  // with the first, and those that are settled by a row grow with inner products
+  // (`has_constant_sizes`).
   std::uint32_t dim;
   core::Metric metric;
   std::uint8_t code_bits;  ///< bits per coded dimension of a link code
@@ -39,8 +47,14 @@ struct GraphMeta {
   // Changing.
   BlockId null_rows;  ///< chain of rows whose vector is NULL
   BlockId zero_rows;  ///< chain of zero vectors under cosine
-  std::uint32_t is_settled;
+  Settled settled;
   std::uint32_t has_emptied;  ///< 1: VACUUM has emptied nodes or chains and not finished with them
+
+  /// Whether unit, longest and query_norm stay as they are.
+  bool has_constant_sizes() const {
+    return settled == Settled::kBySample ||
+           (settled == Settled::kByRow && metric != core::Metric::kInnerProduct);
+  }
 };
 static_assert(sizeof(GraphMeta) == 96 && offsetof(GraphMeta, seed) == 24 &&
               offsetof(GraphMeta, null_rows) == 80 && std::is_trivially_copyable_v<GraphMeta>);

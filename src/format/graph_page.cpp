@@ -28,10 +28,10 @@ std::uint32_t full_words(std::uint32_t dim) { return (dim + 63) / 64; }
 /// The longest code with which nodes_per_page nodes fit on a page, or 0.
 std::uint32_t words_that_fit(std::uint32_t dim, std::uint32_t m, std::uint32_t bits,
                              std::uint32_t nodes_per_page, std::size_t block_bytes,
-                             bool has_added) {
+                             bool has_norms) {
   for (std::uint32_t words = full_words(dim); words >= kShortestCodeWords; --words) {
     const GraphShape shape =
-        make_shape(dim, m, bits, words, kFewestInlineTids, nodes_per_page, block_bytes, has_added);
+        make_shape(dim, m, bits, words, kFewestInlineTids, nodes_per_page, block_bytes, has_norms);
     if (shape.node_offset(nodes_per_page) <= shape.content) return words;
   }
   return 0;
@@ -42,7 +42,7 @@ std::uint32_t words_that_fit(std::uint32_t dim, std::uint32_t m, std::uint32_t b
 GraphShape make_shape(std::uint32_t dim, std::uint32_t m, std::uint32_t code_bits,
                       std::uint32_t code_words, std::uint32_t inline_tids,
                       std::uint32_t nodes_per_page, std::size_t block_bytes,
-                      bool has_added) noexcept {
+                      bool has_norms) noexcept {
   GraphShape shape{};
   shape.link_code = {dim, code_words, code_bits};
   shape.max_links = 2 * m;
@@ -52,9 +52,9 @@ GraphShape make_shape(std::uint32_t dim, std::uint32_t m, std::uint32_t code_bit
   shape.code_offset =
       static_cast<std::uint32_t>(align_up(sizeof(NodeHeader) + inline_tids * sizeof(Tid), 8));
   shape.groups_offset = static_cast<std::uint32_t>(align_up(shape.code_offset + dim, 8));
-  shape.has_added = has_added;
+  shape.has_norms = has_norms;
   shape.words_offset = static_cast<std::uint32_t>(
-      sizeof(LinkGroup) + (has_added ? kLinkGroup * sizeof(std::uint16_t) : 0));
+      sizeof(LinkGroup) + (has_norms ? kLinkGroup * sizeof(std::uint16_t) : 0));
   shape.group_bytes = static_cast<std::uint32_t>(shape.words_offset +
                                                  shape.link_code.code_words() * 8 * kLinkGroup);
   shape.node_bytes = shape.groups_offset + shape.n_groups(shape.max_links) * shape.group_bytes;
@@ -63,7 +63,7 @@ GraphShape make_shape(std::uint32_t dim, std::uint32_t m, std::uint32_t code_bit
 
 GraphShape choose_shape(std::uint32_t dim, std::uint32_t m, core::Metric metric,
                         std::size_t block_bytes) noexcept {
-  const bool has_added = metric == core::Metric::kInnerProduct;
+  const bool has_norms = metric == core::Metric::kInnerProduct;
   const std::uint32_t bits = bits_for(dim);
   const std::uint32_t full = full_words(dim);
   // Several bits per dimension are kept whole; a long code of signs may be cut by a quarter if one
@@ -72,15 +72,15 @@ GraphShape choose_shape(std::uint32_t dim, std::uint32_t m, core::Metric metric,
   const std::uint32_t enough =
       bits > 1 ? full : std::max((3 * useful + 3) / 4, std::min(full, kFewestUsefulWords));
   std::uint32_t nodes = 1;
-  std::uint32_t words = words_that_fit(dim, m, bits, 1, block_bytes, has_added);
+  std::uint32_t words = words_that_fit(dim, m, bits, 1, block_bytes, has_norms);
   std::uint32_t used_bits = bits;
   while (words == 0 && used_bits > 1) {
     --used_bits;
-    words = words_that_fit(dim, m, used_bits, 1, block_bytes, has_added);
+    words = words_that_fit(dim, m, used_bits, 1, block_bytes, has_norms);
   }
   if (words == 0) return {};
   for (std::uint32_t more = 2; more <= 64; ++more) {
-    const std::uint32_t fitting = words_that_fit(dim, m, used_bits, more, block_bytes, has_added);
+    const std::uint32_t fitting = words_that_fit(dim, m, used_bits, more, block_bytes, has_norms);
     if (fitting < enough) break;
     nodes = more;
     words = fitting;
@@ -89,11 +89,11 @@ GraphShape choose_shape(std::uint32_t dim, std::uint32_t m, core::Metric metric,
   std::uint32_t tids = kFewestInlineTids;
   while (tids < kMostInlineTids) {
     const GraphShape larger =
-        make_shape(dim, m, used_bits, words, tids + 1, nodes, block_bytes, has_added);
+        make_shape(dim, m, used_bits, words, tids + 1, nodes, block_bytes, has_norms);
     if (larger.node_offset(nodes) > larger.content) break;
     ++tids;
   }
-  return make_shape(dim, m, used_bits, words, tids, nodes, block_bytes, has_added);
+  return make_shape(dim, m, used_bits, words, tids, nodes, block_bytes, has_norms);
 }
 
 std::uint32_t largest_dim(std::uint32_t m, core::Metric metric, std::size_t block_bytes) noexcept {

@@ -5,15 +5,16 @@
 ///
 ///     | NodePageHeader 8 | node 0 | node 1 | ...
 ///
-///     node:  | NodeHeader 48 | TIDs, inline_tids x 6, aligned | own code, dim, aligned | groups |
-///     group of 8 links:  | ids 8 x 4 | A 8 x 2 | B 8 x 2 | added 8 x 2, inner product only |
+///     node:  | NodeHeader 40 | TIDs, inline_tids x 6, aligned | own code, dim, aligned | groups |
+///     group of 8 links:  | ids 8 x 4 | A 8 x 2 | B 8 x 2 | norms 8 x 2, inner product only |
 ///                        | code words, (planes · words) x 8 x 8 |
 ///
 /// Links are the columns of groups: word w of link j is at words[w * 8 + j], which scores eight
-/// links with the registers of one and lets an insert change one column. A and B are whole
-/// multiples of the node's a_scale and b_scale (core/quantize/link_code.hpp says what they mean);
-/// added is the square of the coordinate that inner product adds, in 1/65,535 of M². The highest
-/// bit of B marks a link that is kept: the one by which its target can be reached for sure.
+/// links with the registers of one and lets an insert change one column. A and B, whose meaning is
+/// in core/quantize/link_code.hpp, and norms are the upper halves of float32s. B is never negative:
+/// in place of its sign is the mark of a link that is kept, the one by which its target can be
+/// reached for sure. From the norms of the targets follows the coordinate that inner product adds
+/// (core/graph/space.hpp), whatever M has become since.
 ///
 /// A node is born with a row. Emptied by VACUUM it still leads searches on, but nothing new links
 /// to it; once nothing links to it at all it is free, and its slot goes to another node, of the
@@ -21,7 +22,7 @@
 ///
 /// Entry page: the same groups, seen from the center instead of a node.
 ///
-///     | EntryPageHeader 16 | groups |
+///     | EntryPageHeader 8 | groups |
 ///
 /// Row page: rows of one owner, which is a node or one of the chains of the metapage. New pages are
 /// put in front, so that adding a row reads one page of a chain of any length.
@@ -34,6 +35,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 
 #include "core/graph/candidate_table.hpp"
 #include "core/quantize/link_code.hpp"
@@ -62,22 +64,19 @@ struct NodeHeader {
   std::uint64_t hash;
   core::ScalarCode code;  ///< what belongs to the own code; error in units of the space
   core::PointTraits traits;
-  float a_scale, b_scale;  ///< of the links' A and B
-  BlockId more_tids;       ///< first row page, or kNoBlock
-  std::uint16_t n_tids;    ///< in the node itself
+  BlockId more_tids;     ///< first row page, or kNoBlock
+  std::uint16_t n_tids;  ///< in the node itself
   std::uint8_t n_links;
   NodeState state;
   std::uint32_t version;  ///< counts the nodes that the slot has held
 };
-static_assert(sizeof(NodeHeader) == 48);
+static_assert(sizeof(NodeHeader) == 40);
 
 struct EntryPageHeader {
   std::uint16_t n_entries;
-  std::uint16_t reserved;
-  float a_scale, b_scale;
-  std::uint32_t reserved_too;
+  std::uint16_t reserved[3];
 };
-static_assert(sizeof(EntryPageHeader) == 16);
+static_assert(sizeof(EntryPageHeader) == 8);
 
 /// Links of a node at most: their number is one byte.
 inline constexpr std::uint32_t kMostLinks = 254;
@@ -103,10 +102,16 @@ struct CenterPageHeader {
 };
 static_assert(sizeof(CenterPageHeader) == 8);
 
-inline constexpr std::int32_t kLargestA = 32767;
-inline constexpr std::int32_t kLargestB = 32767;
+/// A float32 of which only the upper 16 bits are kept: 8 bits are left of the mantissa, the first
+/// included. Of a link's factors, which are more than exact enough with two less.
+inline std::uint16_t pack_half(float x) {
+  constexpr std::uint32_t kHalf = 1U << 15;
+  if (!(x == x)) return 0;
+  return static_cast<std::uint16_t>((std::bit_cast<std::uint32_t>(x) + kHalf) >> 16);
+}
+inline float unpack_half(std::uint32_t half) { return std::bit_cast<float>(half << 16); }
+
 inline constexpr std::uint16_t kKeptLink = 0x8000;  ///< in B
-inline constexpr std::int32_t kLargestAdded = 65535;
 
 /// Where the parts of nodes and pages are. Follows from a few numbers of the metapage.
 struct GraphShape {
@@ -117,7 +122,7 @@ struct GraphShape {
   std::uint32_t node_bytes;
   std::uint32_t code_offset, groups_offset, group_bytes;
   std::uint32_t words_offset;  ///< in a group
-  bool has_added;              ///< groups have the coordinate that inner product adds
+  bool has_norms;              ///< groups have the norms of the links' targets
   std::uint32_t content;       ///< bytes of a page that are ours
 
   std::uint32_t n_groups(std::size_t links) const {
@@ -147,17 +152,28 @@ struct GraphShape {
 /// A group of eight links on a page.
 struct LinkGroup {
   NodeId ids[kLinkGroup];
-  std::int16_t a[kLinkGroup];
-  std::uint16_t b[kLinkGroup];
-  // Then added, if the shape has it, and the words.
+  std::uint16_t packed_a[kLinkGroup];
+  std::uint16_t packed_b[kLinkGroup];
+  // Then norms, if the shape has them, and the words.
 
-  std::uint16_t b_steps(std::size_t j) const { return b[j] & kLargestB; }
-  bool is_kept(std::size_t j) const { return (b[j] & kKeptLink) != 0; }
-  void set_kept(std::size_t j, bool kept) {
-    b[j] = static_cast<std::uint16_t>((b[j] & kLargestB) | (kept ? kKeptLink : 0));
+  float a(std::size_t j) const { return unpack_half(packed_a[j]); }
+  float b(std::size_t j) const { return unpack_half(packed_b[j] & ~std::uint32_t{kKeptLink}); }
+  bool is_kept(std::size_t j) const { return (packed_b[j] & kKeptLink) != 0; }
+  /// The link is not kept then.
+  void set_factors(std::size_t j, const core::LinkFactors& factors) {
+    packed_a[j] = pack_half(factors.a);
+    packed_b[j] = pack_half(factors.b > 0 ? factors.b : 0);
   }
-  std::uint16_t* added() { return reinterpret_cast<std::uint16_t*>(this + 1); }
-  const std::uint16_t* added() const { return reinterpret_cast<const std::uint16_t*>(this + 1); }
+  void set_kept(std::size_t j, bool kept) {
+    packed_b[j] = static_cast<std::uint16_t>(kept ? packed_b[j] | kKeptLink
+                                                  : packed_b[j] & ~std::uint32_t{kKeptLink});
+  }
+  /// (kLinkGroup), if the shape has norms.
+  std::uint16_t* packed_norms() { return reinterpret_cast<std::uint16_t*>(this + 1); }
+  const std::uint16_t* packed_norms() const {
+    return reinterpret_cast<const std::uint16_t*>(this + 1);
+  }
+  float norm(std::size_t j) const { return unpack_half(packed_norms()[j]); }
   /// (code_words, kLinkGroup)
   std::uint64_t* words(const GraphShape& shape) {
     return reinterpret_cast<std::uint64_t*>(reinterpret_cast<std::byte*>(this) +
@@ -174,7 +190,7 @@ static_assert(sizeof(LinkGroup) == 64);
 GraphShape make_shape(std::uint32_t dim, std::uint32_t m, std::uint32_t code_bits,
                       std::uint32_t code_words, std::uint32_t inline_tids,
                       std::uint32_t nodes_per_page, std::size_t block_bytes,
-                      bool has_added) noexcept;
+                      bool has_norms) noexcept;
 
 /// Chooses code length and nodes per page for new indexes. nodes_per_page is 0 if not even the
 /// shortest code fits.
@@ -228,26 +244,12 @@ inline const LinkGroup& entry_group(ConstPageBytes page, const GraphShape& shape
 inline void copy_link(const GraphShape& shape, const LinkGroup& from, std::size_t from_column,
                       LinkGroup& to, std::size_t to_column) {
   to.ids[to_column] = from.ids[from_column];
-  to.a[to_column] = from.a[from_column];
-  to.b[to_column] = from.b[from_column];
-  if (shape.has_added) to.added()[to_column] = from.added()[from_column];
+  to.packed_a[to_column] = from.packed_a[from_column];
+  to.packed_b[to_column] = from.packed_b[from_column];
+  if (shape.has_norms) to.packed_norms()[to_column] = from.packed_norms()[from_column];
   for (std::size_t w = 0; w < shape.link_code.code_words(); ++w) {
     to.words(shape)[w * kLinkGroup + to_column] = from.words(shape)[w * kLinkGroup + from_column];
   }
-}
-
-/// A as stored, rounded to whole steps of scale: what lies outside of the range is cut, which only
-/// steers worse.
-inline std::int16_t pack_a(float a, float scale) {
-  const float steps = scale > 0 ? a / scale : 0;
-  if (!(steps == steps)) return 0;  // NaN
-  return static_cast<std::int16_t>(core::round_small(
-      std::clamp(steps, static_cast<float>(-kLargestA), static_cast<float>(kLargestA))));
-}
-inline std::uint16_t pack_b(float b, float scale) {
-  const float steps = scale > 0 ? b / scale : 0;
-  const float in_range = steps > kLargestB ? static_cast<float>(kLargestB) : steps > 0 ? steps : 0;
-  return static_cast<std::uint16_t>(core::round_small(in_range));
 }
 
 }  // namespace nearest::format

@@ -44,14 +44,24 @@ Fault verify_center_page(std::span<const std::byte> page, const PageExpectations
   return {};
 }
 
+/// Whether a link has numbers that estimates can be made of.
+bool has_factors(const LinkGroup& group, std::size_t column) {
+  return is_finite(group.a(column)) && is_finite(group.b(column));
+}
+
 Fault verify_entry_page(std::span<const std::byte> page, const PageExpectations& expected) {
   const ConstPageBytes content = content_of(page);
   if (const char* const fault = entry_page_fault(content, used_bytes(page), *expected.shape)) {
     return {fault};
   }
   const auto* header = at<EntryPageHeader>(content, 0);
-  if (header->reserved != 0 || header->reserved_too != 0) {
-    return {"A page of the entry table has a header that is not one."};
+  for (const std::uint16_t reserved : header->reserved) {
+    if (reserved != 0) return {"A page of the entry table has a header that is not one."};
+  }
+  for (std::uint32_t i = 0; i < header->n_entries; ++i) {
+    if (!has_factors(entry_group(content, *expected.shape, i / kLinkGroup), i % kLinkGroup)) {
+      return {"An entry has factors that cannot be."};
+    }
   }
   return {};
 }
@@ -113,6 +123,11 @@ const char* node_content_fault(const ConstNodeView& node, const PageExpectations
   if (header.state == NodeState::kFree && header.n_links > 0) return "A free node has links.";
   if (const char* const fault = code_fault(header, node.code(), expected.meta->dim)) return fault;
   if (const char* const fault = traits_fault(header, *expected.meta)) return fault;
+  for (std::size_t i = 0; i < header.n_links; ++i) {
+    if (!has_factors(node.group(i / kLinkGroup), i % kLinkGroup)) {
+      return "A link has factors that cannot be.";
+    }
+  }
   return tids_fault(node.tids(), header.n_tids, expected);
 }
 
@@ -162,7 +177,7 @@ const char* meta_fault(const GraphMeta& meta, std::size_t block_bytes) noexcept 
       meta.ef_construction > core::kMaxEfConstruction) {
     return "The metapage has options that cannot be.";
   }
-  if (meta.is_settled > 1 || (meta.is_settled == 0 && meta.built_nodes > 0)) {
+  if (meta.settled > Settled::kByRow || (meta.settled == Settled::kNot && meta.built_nodes > 0)) {
     return "The metapage does not know whether its sizes are known.";
   }
   if (shape_of(meta, block_bytes).nodes_per_page == 0) {

@@ -42,8 +42,7 @@ inline const char* node_fault(const ConstNodeView& node) {
     return "A node is in a state that cannot be.";
   }
   // NaN fails all of these. Errors and lengths may be infinite.
-  const bool has_sizes = is_scale(header.code.scale) && is_scale(header.a_scale) &&
-                         is_scale(header.b_scale) && header.code.error >= 0 &&
+  const bool has_sizes = is_scale(header.code.scale) && header.code.error >= 0 &&
                          header.traits.norm >= 0 &&
                          header.traits.center_product > -std::numeric_limits<float>::infinity() &&
                          header.traits.center_product < std::numeric_limits<float>::infinity();
@@ -59,9 +58,7 @@ inline const char* entry_page_fault(ConstPageBytes content, std::size_t used,
   if (used != sizeof *header + std::size_t{shape.n_groups(header->n_entries)} * shape.group_bytes) {
     return "A page of the entry table has not the length of its entries.";
   }
-  return is_scale(header->a_scale) && is_scale(header->b_scale)
-             ? nullptr
-             : "A page of the entry table has sizes that cannot be.";
+  return nullptr;
 }
 
 inline const char* tid_page_fault(ConstPageBytes content, std::size_t used,

@@ -53,7 +53,7 @@ void expect_same(const GraphShape& a, const GraphShape& b) {
   EXPECT_EQ(a.groups_offset, b.groups_offset);
   EXPECT_EQ(a.group_bytes, b.group_bytes);
   EXPECT_EQ(a.words_offset, b.words_offset);
-  EXPECT_EQ(a.has_added, b.has_added);
+  EXPECT_EQ(a.has_norms, b.has_norms);
   EXPECT_EQ(a.content, b.content);
 }
 
@@ -65,7 +65,7 @@ void expect_sound(const GraphShape& shape) {
   // Parts in order, none in another, words and headers aligned to eight bytes.
   ASSERT_GE(shape.code_offset, sizeof(NodeHeader) + shape.inline_tids * sizeof(Tid)) << what;
   ASSERT_GE(shape.groups_offset, shape.code_offset + shape.link_code.dim) << what;
-  ASSERT_GE(shape.words_offset, sizeof(LinkGroup) + (shape.has_added ? 16 : 0)) << what;
+  ASSERT_GE(shape.words_offset, sizeof(LinkGroup) + (shape.has_norms ? 16 : 0)) << what;
   ASSERT_GE(shape.group_bytes,
             shape.words_offset + shape.link_code.code_words() * kLinkGroup * sizeof(std::uint64_t))
       << what;
@@ -99,7 +99,7 @@ TEST(GraphPage, chosen_shapes_fit_and_come_back_from_the_metapage) {
         if (HasFatalFailure()) return;
         EXPECT_EQ(shape.link_code.dim, dim);
         EXPECT_EQ(shape.max_links, 2 * m);
-        EXPECT_EQ(shape.has_added, metric == Metric::kInnerProduct);
+        EXPECT_EQ(shape.has_norms, metric == Metric::kInnerProduct);
         EXPECT_GE(shape.inline_tids, 2U);
         expect_same(shape, shape_of(meta_of(shape, m, metric), kBlock));
       }
@@ -187,7 +187,8 @@ TEST(GraphPage, parts_of_nodes_do_not_overlap) {
         part(node.code(), dim);
         for (std::uint32_t i = 0; i < shape.n_groups(shape.max_links); ++i) {
           part(&node.group(i), sizeof(LinkGroup));
-          if (shape.has_added) part(node.group(i).added(), kLinkGroup * sizeof(std::uint16_t));
+          if (shape.has_norms)
+            part(node.group(i).packed_norms(), kLinkGroup * sizeof(std::uint16_t));
           part(node.group(i).words(shape), shape.link_code.code_words() * kLinkGroup * 8);
         }
       }
@@ -200,26 +201,36 @@ TEST(GraphPage, parts_of_nodes_do_not_overlap) {
   }
 }
 
-TEST(GraphPage, factors_are_packed_in_steps_and_cut_at_the_ends) {
-  EXPECT_EQ(pack_a(5, 0.5F), 10);
-  EXPECT_EQ(pack_a(-5, 0.5F), -10);
-  EXPECT_EQ(pack_b(5, 0.5F), 10);
-  EXPECT_EQ(pack_a(1e9F, 1), 32767);
-  EXPECT_EQ(pack_a(-1e9F, 1), -32767);
-  EXPECT_EQ(pack_b(1e9F, 1), 32767);
-  EXPECT_EQ(pack_b(32768, 1), 32767);
-  EXPECT_EQ(pack_a(32768, 1), 32767);
-  EXPECT_EQ(pack_b(-1, 1), 0);
-  EXPECT_EQ(pack_a(7, 0), 0) << "no step, nothing to tell";
-  EXPECT_EQ(pack_b(7, 0), 0);
+TEST(GraphPage, factors_keep_their_upper_half) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
-  constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-  EXPECT_EQ(pack_a(kInfinity, 1), 32767);
-  EXPECT_EQ(pack_a(-kInfinity, 1), -32767);
-  EXPECT_EQ(pack_b(kInfinity, 1), 32767);
-  EXPECT_EQ(pack_b(kNan, 1), 0);
-  EXPECT_EQ(pack_a(kNan, 1), 0);
-  EXPECT_EQ(pack_a(kInfinity, kInfinity), 0);
+  for (const float x : {0.0F, 1.0F, -2.0F, 1.5F, 0x1p-100F, -0x1.02p100F, kInfinity, -kInfinity}) {
+    EXPECT_EQ(unpack_half(pack_half(x)), x);
+  }
+  EXPECT_EQ(unpack_half(pack_half(0x1.010001p0F)), 0x1.02p0F) << "rounded to the nearest";
+  EXPECT_EQ(unpack_half(pack_half(-0x1.00fffp0F)), -1);
+  EXPECT_EQ(unpack_half(pack_half(0x1.ffp5F)), 64);
+  EXPECT_EQ(pack_half(std::numeric_limits<float>::quiet_NaN()), 0);
+  for (float x = 1e-30F; x < 1e30F; x *= 1.37F) {
+    EXPECT_LE(std::fabs(unpack_half(pack_half(x)) - x), 0x1p-8F * x);
+  }
+}
+
+TEST(GraphPage, a_link_is_kept_in_place_of_the_sign_of_b) {
+  LinkGroup group{};
+  group.set_factors(2, {-3, 5});
+  group.set_factors(3, {4, -1});
+  group.set_kept(2, true);
+  EXPECT_TRUE(group.is_kept(2));
+  EXPECT_FALSE(group.is_kept(3));
+  EXPECT_EQ(group.a(2), -3);
+  EXPECT_EQ(group.b(2), 5);
+  EXPECT_EQ(group.b(3), 0) << "never negative";
+  group.set_kept(2, false);
+  EXPECT_FALSE(group.is_kept(2));
+  EXPECT_EQ(group.b(2), 5);
+  group.set_kept(2, true);
+  group.set_factors(2, {1, 1});
+  EXPECT_FALSE(group.is_kept(2)) << "another link";
 }
 
 }  // namespace

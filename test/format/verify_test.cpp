@@ -70,7 +70,7 @@ struct TestIndex {
     meta.center_block = 1;
     meta.entry_block = 2;
     meta.built_nodes = 6;
-    meta.is_settled = 1;
+    meta.settled = Settled::kBySample;
     expected = {&meta, &shape, 291};
   }
 
@@ -89,7 +89,7 @@ struct TestIndex {
   TestPage entry_page(std::uint16_t n) const {
     TestPage page = make_page(PageKind::kEntries,
                               sizeof(EntryPageHeader) + shape.n_groups(n) * shape.group_bytes);
-    *at<EntryPageHeader>(page.content(), 0) = {n, 0, 1e-4F, 1e-5F, 0};
+    *at<EntryPageHeader>(page.content(), 0) = {n, {}};
     return page;
   }
   TestPage tid_page(std::uint16_t n) const {
@@ -120,7 +120,6 @@ struct TestIndex {
         header.traits.norm =
             static_cast<float>(std::sqrt(center_length * center_length + 2 * 0.5 + code * code));
       }
-      header.a_scale = header.b_scale = 1e-5F;
       header.n_tids = 1;
       header.n_links = 5;
       node.tids()[0] = {0, slot, 1};
@@ -230,8 +229,9 @@ TEST(Verify, finds_what_cannot_be) {
   EXPECT_TRUE(finds_in_node([](const NodeView& n) { n.header().code.scale = 0; }));
   EXPECT_TRUE(finds_in_node([&](const NodeView& n) { n.header().code.error = nan; }));
   EXPECT_TRUE(finds_in_node([](const NodeView& n) { n.header().code.square += 1; }));
-  EXPECT_TRUE(finds_in_node([](const NodeView& n) { n.header().a_scale = -1; }));
-  EXPECT_TRUE(finds_in_node([&](const NodeView& n) { n.header().b_scale = nan; }));
+  EXPECT_TRUE(finds_in_node([](const NodeView& n) { n.group(0).packed_a[4] = 0x7FC0; }));
+  EXPECT_TRUE(finds_in_node([](const NodeView& n) { n.group(0).packed_b[0] = 0xFF80; }));
+  EXPECT_FALSE(finds_in_node([](const NodeView& n) { n.group(0).packed_b[5] = 0xFF80; }));
   EXPECT_TRUE(finds_in_node([&](const NodeView& n) { n.header().traits.norm = 1e9F; }));
   EXPECT_TRUE(finds_in_node([&](const NodeView& n) { n.header().traits.center_product = nan; }));
   EXPECT_TRUE(finds_in_node([](const NodeView& n) { n.code()[3] += 1; }));

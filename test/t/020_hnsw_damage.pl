@@ -85,7 +85,7 @@ for my $metric ('l2', 'ip', 'cosine', 'l1')
   my $all = $metric eq 'l2';    # the other metrics: what differs
   my (%shown);
   my ($dim, $bits, $m, $per_page, $words, $inline_tids) = (unpack('L< L< L< C C S< S< S< S< S<', substr($pages[0], $content)))[ 2, 4, 5, 7, 8, 9 ];
-  my $code = 48 + 8 * int(($inline_tids * 6 + 7) / 8);
+  my $code = 40 + 8 * int(($inline_tids * 6 + 7) / 8);
   my $groups = $code + 8 * int(($dim + 7) / 8);
   my $group_bytes = 64 + ($metric eq 'ip' ? 16 : 0) + $words * $bits * 64;
   my $node_bytes = $groups + int((2 * $m + 7) / 8) * $group_bytes;
@@ -130,7 +130,7 @@ for my $metric ('l2', 'ip', 'cosine', 'l1')
       {
         $field->($at, pack('L<', $_), 1, "block at $at: $_") for 0, 1, 2, 3, $#pages, scalar @pages, 0xffffffff;
       }
-      $field->(88, pack('L<', $_), 1, "is_settled $_") for 0, 2, 0xffffffff;
+      $field->(88, pack('L<', $_), 1, "settled $_") for 0, 3, 0xffffffff;
       $field->(92, pack('L<', $_), $_ > 1, "has_emptied $_") for 1, 2, 0xffffffff;
     }
     elsif ($name eq 'center')
@@ -143,14 +143,12 @@ for my $metric ('l2', 'ip', 'cosine', 'l1')
     {
       flip(@on, $content, 2, [ 1, 8 ], 0, 'entries: number');
       damage(@on, $content, pack('S<', $_), 1, "entries: number $_") for 0, 0x7fff, 0xffff;
-      flip(@on, $content + 2, 2, [ 1, 0xff ], 1, 'entries: reserved');
-      flip(@on, $content + 4, 8, [ 1, 0x40 ], 0, 'entries: scales');
-      damage(@on, $content + 4, pack('f<', $_) x 2, 1, "entries: scales $_") for 'nan', 'inf', -1, 1e38;
-      flip(@on, $content + 12, 4, [0x80], 1, 'entries: reserved');
-      flip(@on, $content + 16, 8, [ 1, 0x80 ], 0, 'entries: ids');
-      damage(@on, $content + 16, pack('L<', $_), 1, "entries: id $_") for 0, 2, 0x7fffffff, 0xffffffff;
-      damage(@on, $content + 16, substr($pages[$block], $content + 20, 4), 1, 'entries: id twice');
-      flip(@on, $content + 16 + 32, 40, [0xff], 0, 'entries: factors and codes');
+      flip(@on, $content + 2, 6, [ 1, 0xff ], 1, 'entries: reserved');
+      flip(@on, $content + 8, 8, [ 1, 0x80 ], 0, 'entries: ids');
+      damage(@on, $content + 8, pack('L<', $_), 1, "entries: id $_") for 0, 2, 0x7fffffff, 0xffffffff;
+      damage(@on, $content + 8, substr($pages[$block], $content + 12, 4), 1, 'entries: id twice');
+      flip(@on, $content + 8 + 32, 40, [0xff], 0, 'entries: factors and codes');
+      damage(@on, $content + 8 + 32, pack('S<', $_), 1, "entries: factor $_") for 0x7f80, 0xffc0;
     }
     elsif ($name eq 'nodes')
     {
@@ -163,21 +161,21 @@ for my $metric ('l2', 'ip', 'cosine', 'l1')
         my $id = $block * $per_page + $slot;
         my $field = sub { my ($where, $bytes, $must, $what) = @_; damage(@on, $at + $where, $bytes, $must, "node: $what"); };
         flip(@on, $at, 8, [0xff], 0, 'node: hash') if $slot == 0;
-        for my $size ([ 8, 'scale' ], [ 12, 'error' ], [ 20, 'norm' ], [ 24, 'center_product' ], [ 28, 'a_scale' ], [ 32, 'b_scale' ])
+        for my $size ([ 8, 'scale' ], [ 12, 'error' ], [ 20, 'norm' ], [ 24, 'center_product' ])
         {
           my ($where, $what) = @$size;
           flip(@on, $at + $where, 4, [ 1, 0x80 ], 0, "node: $what") if $slot == 0;
-          $field->($where, pack('f<', $_), $where < 28 || $_ ne '-0', "$what $_") for 'nan', -1;
+          $field->($where, pack('f<', $_), 1, "$what $_") for 'nan', -1;
           $field->($where, pack('f<', $_), 0, "$what $_") for 'inf', 0, 1e29, 3e38, 1e-38;
         }
         flip(@on, $at + 16, 4, [ 1, 0x80 ], 1, 'node: square');
-        $field->(36, pack('L<', $_), 1, "more_tids $_") for 1, 2, $block, $#pages, scalar @pages, 0xffffffff;
-        flip(@on, $at + 36, 4, [1], 1, 'node: more_tids');
-        $field->(40, pack('S<', $_), $_ > $inline_tids, "n_tids $_") for 0, $inline_tids, $inline_tids + 1, 0xffff;
-        $field->(42, chr($_), $_ > 2 * $m, "n_links $_") for 0, 1, 2 * $m, 2 * $m + 1, 255;
-        flip(@on, $at + 43, 1, [ 1, 2, 0xff ], 1, 'node: state');
-        flip(@on, $at + 44, 4, [1], 0, 'node: version');
-        $field->(48, $_->[0], $_->[1], 'row ' . unpack('H*', $_->[0]))
+        $field->(28, pack('L<', $_), 1, "more_tids $_") for 1, 2, $block, $#pages, scalar @pages, 0xffffffff;
+        flip(@on, $at + 28, 4, [1], 1, 'node: more_tids');
+        $field->(32, pack('S<', $_), $_ > $inline_tids, "n_tids $_") for 0, $inline_tids, $inline_tids + 1, 0xffff;
+        $field->(34, chr($_), $_ > 2 * $m, "n_links $_") for 0, 1, 2 * $m, 2 * $m + 1, 255;
+        flip(@on, $at + 35, 1, [ 1, 2, 0xff ], 1, 'node: state');
+        flip(@on, $at + 36, 4, [1], 0, 'node: version');
+        $field->(40, $_->[0], $_->[1], 'row ' . unpack('H*', $_->[0]))
           for [ pack('S< S< S<', 0, 0, 0), 1 ], [ pack('S< S< S<', 0xffff, 0xffff, 1), 1 ],
           [ pack('S< S< S<', 0xffff, 0xfffe, 1), 1 ], [ pack('S< S< S<', 0, 0, 0xffff), 1 ],
           [ pack('S< S< S<', 0, 0, 290), 0 ], [ pack('S< S< S<', 0, 9, 1), 1 ];
@@ -187,6 +185,7 @@ for my $metric ('l2', 'ip', 'cosine', 'l1')
         $field->($groups, pack('L<', $_), 1, "id $_") for 0, $id, 0x7fffffff, 0xffffffff;
         $field->($groups, substr($pages[$block], $at + $groups + 4, 4), 1, 'id twice');
         flip(@on, $at + $groups + 32, 40, [0xff], 0, 'node: factors and codes of links') if $slot == 0;
+        $field->($groups + 32, pack('S<', $_), 1, "factor $_") for 0x7f80, 0xffc0;
       }
     }
     elsif ($name eq 'rows')

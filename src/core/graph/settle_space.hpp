@@ -1,4 +1,5 @@
-/// What a build takes from its first rows: the center and the sizes of its space.
+/// Center and sizes of a space: what a build takes from its first rows, or an index that was empty
+/// when it was built from its first row.
 #pragma once
 
 #include <algorithm>
@@ -69,6 +70,26 @@ SpaceSizes settle_space(Metric metric, std::span<const float> rows, std::size_t 
   const double center_norm = metric == Metric::kL1 ? center_sum : std::sqrt(center_square);
   return {center_norm, unit_near(spread > 1e-6 * center_norm ? spread : center_norm),
           kLongestRoom * longest, norms > 0 ? norms / used : 1};
+}
+
+// Without a sample ------------------------------------------------------------------------------
+
+/// M at most, in units: vectors beyond count as this long.
+inline constexpr double kMostUnits = 0x1p28;
+
+/// The sizes of a space by one row of this length, around the origin.
+inline SpaceSizes sizes_by_row(Metric metric, double norm) {
+  // The first row may be one of a kind, as zero is: vectors of ordinary lengths must have a place.
+  constexpr double kLeast = 0x1p-16, kMost = 0x1p16;
+  const double unit =
+      metric == Metric::kCosine || norm == 0 ? 1 : unit_near(std::clamp(norm, kLeast, kMost));
+  const double length = norm <= kMostUnits * unit ? norm : 0;
+  return {0, unit, kLongestRoom * length, length > 0 ? length : unit};
+}
+
+/// Whether a row is so much longer that the sizes are to follow it.
+inline bool outgrows(double norm, double longest, double unit) {
+  return norm > longest && norm <= kMostUnits * unit;
 }
 
 }  // namespace nearest::core

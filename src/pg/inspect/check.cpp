@@ -198,10 +198,11 @@ class Checker {
     const format::ConstPageBytes content = format::content_of(page);
     switch (kinds_[block]) {
       case PageKind::kNodes:
-        if (meta_.is_settled == 0) {
+        if (meta_.settled == format::Settled::kNot) {
           // The first node came after the metapage was read, or there should be none.
           meta_ = graph::read_meta(index_);
-          if (meta_.is_settled == 0) raise(block, {"A node is in an index without nodes."});
+          if (meta_.settled == format::Settled::kNot)
+            raise(block, {"A node is in an index without nodes."});
         }
         counts_[block] = format::at<format::NodePageHeader>(content, 0)->n_nodes;
         found_.node_blocks += 1;

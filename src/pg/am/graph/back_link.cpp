@@ -14,7 +14,6 @@ HeldLinks::HeldLinks(const GraphState& state, const format::ConstNodeView& node,
     : state_(state), node_(node) {
   const format::GraphShape& shape = state.shape;
   const format::NodeHeader& header = node.header();
-  const double longest = state.space.longest / state.space.unit;
   const double own_added = std::sqrt(core::added_square(state.space, header.traits.norm));
   for (std::size_t begin = 0; begin < header.n_links; begin += core::kLinkGroup) {
     const format::LinkGroup& group = node.group(begin / core::kLinkGroup);
@@ -22,12 +21,12 @@ HeldLinks::HeldLinks(const GraphState& state, const format::ConstNodeView& node,
     core::score_link_group(shape.link_code, x.link_query, group.words(shape), sums);
     const std::size_t n = std::min<std::size_t>(core::kLinkGroup, header.n_links - begin);
     for (std::size_t j = 0; j < n; ++j) {
-      const double b = static_cast<double>(header.b_scale) * group.b_steps(j);
-      const double a = static_cast<double>(header.a_scale) * group.a[j];
+      const double b = group.b(j);
+      const double a = group.a(j);
       const double code_length = core::link_length_squared(shape.link_code, b);
       double length = code_length, to_new = own_squared + a - b * sums[j], added = 0;
-      if (shape.has_added) {
-        added = longest * std::sqrt(static_cast<double>(group.added()[j]) / format::kLargestAdded);
+      if (shape.has_norms) {
+        added = std::sqrt(core::added_square(state.space, group.norm(j)));
         length += (added - own_added) * (added - own_added);
         to_new += (added - x.added) * (added - x.added);
       }

@@ -106,7 +106,7 @@ void settle(BuildState* build) {
   meta.longest = sizes.longest;
   meta.query_norm = sizes.query_norm;
   // By rows, even if none of their nodes fits into memory: inserts must not settle it once more.
-  meta.is_settled = build->sample_rows.empty() ? 0 : 1;
+  meta.settled = build->sample_rows.empty() ? format::Settled::kNot : format::Settled::kBySample;
   state->space = make_space(meta, center, rotated);
   build->graph.prepare(ContextArena{build->build_context}, state->space, build->options.m,
                        build->options.ef_construction);

@@ -32,17 +32,11 @@ void set_entry_count(Page page, const format::GraphShape& shape, std::uint32_t n
 void append_entry(Page page, const GraphState& state, core::NodeId id, const CodedLink& link) {
   const format::GraphShape& shape = state.shape;
   format::EntryPageHeader* const header = entry_header(page);
-  if (header->n_entries == 0) {
-    // The first one sets the scales, with room for points much farther from the center.
-    constexpr float kRoom = 8;
-    header->a_scale = scale_for_a(kRoom * std::fabs(link.factors.a));
-    header->b_scale = scale_for_b(kRoom * link.factors.b);
-  }
   const std::size_t n = header->n_entries;
   format::LinkGroup& group = format::entry_group(content_of(page), shape, n / core::kLinkGroup);
   const std::size_t column = n % core::kLinkGroup;
   if (column == 0) std::memset(static_cast<void*>(&group), 0, shape.group_bytes);
-  store_link(shape, state, group, column, id, link, header->a_scale, header->b_scale);
+  store_link(shape, group, column, id, link);
   set_entry_count(page, shape, static_cast<std::uint32_t>(n + 1));
 }
 
@@ -67,7 +61,7 @@ BlockNumber write_new_page(Relation index, const GraphState& state, core::NodeId
     if (is_free) {
       change_page(index, buffer, GENERIC_XLOG_FULL_IMAGE, [&](Page page) {
         init_page(page, format::PageKind::kEntries);
-        *entry_header(page) = {0, 0, 0, 0, 0};
+        *entry_header(page) = {};
         append_entry(page, state, id, link);
         return true;
       });
@@ -154,7 +148,7 @@ void replace_entry(Relation index, const GraphState& state, BlockNumber block, c
       if (to == core::kNoNode) {
         remove_entry(page, state.shape, i);
       } else {
-        store_link(state.shape, state, group, column, to, link, header.a_scale, header.b_scale);
+        store_link(state.shape, group, column, to, link);
       }
       return true;
     }

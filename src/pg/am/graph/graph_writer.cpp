@@ -31,12 +31,7 @@ struct Plan {
 class Writer {
  public:
   Writer(Relation index, ForkNumber fork, GraphState* state, BuildGraph* graph)
-      : index_(index),
-        fork_(fork),
-        state_(state),
-        graph_(graph),
-        coder_(state),
-        batch_(state, std::max(state->shape.max_links, state->shape.entries_per_page())) {
+      : index_(index), fork_(fork), state_(state), graph_(graph), coder_(state) {
     page_ = static_cast<Page>(palloc(BLCKSZ));
     const std::size_t dim = state->shape.link_code.dim;
     node_point_ = static_cast<float*>(palloc(dim * sizeof(float)));
@@ -165,17 +160,15 @@ class Writer {
       const auto n =
           static_cast<std::uint32_t>(std::min<std::size_t>(per_page, plan_.n_entries - written));
       auto* const header = format::at<format::EntryPageHeader>(content, 0);
-      *header = {static_cast<std::uint16_t>(n), 0, 0, 0, 0};
+      *header = {static_cast<std::uint16_t>(n), {}};
       const std::uint32_t n_groups = shape().n_groups(n);
       std::memset(content.data() + sizeof *header, 0, std::size_t{n_groups} * shape().group_bytes);
-      batch_.clear();
       for (std::uint32_t i = 0; i < n; ++i) {
         const core::NodeId id = entry_node(written + i);
-        batch_.add(page_id(id), coder_.encode_entry(decode(id, other_point_)));
+        store_link(shape(), format::entry_group(content, shape(), i / core::kLinkGroup),
+                   i % core::kLinkGroup, page_id(id),
+                   coder_.encode_entry(decode(id, other_point_)));
       }
-      batch_.store(&header->a_scale, &header->b_scale, [&](std::size_t i) -> format::LinkGroup& {
-        return format::entry_group(content, shape(), i);
-      });
       set_used_bytes(page_, sizeof *header + std::size_t{n_groups} * shape().group_bytes);
       written += n;
       trailer_of(page_)->next = written < plan_.n_entries ? next_ + 1 : format::kNoBlock;
@@ -233,14 +226,10 @@ class Writer {
     header.n_tids = n_tids;
 
     const LinkPoint point = decode(id, node_point_);
-    batch_.clear();
-    for (const core::Neighbor& link : links) {
-      batch_.add(page_id(link.id), coder_.encode(point, decode(link.id, other_point_)));
-    }
-    batch_.store(&header.a_scale, &header.b_scale,
-                 [&](std::size_t i) -> format::LinkGroup& { return to.group(i); });
     for (std::size_t i = 0; i < links.size(); ++i) {
-      to.group(i / core::kLinkGroup).set_kept(i % core::kLinkGroup, parents_[links[i].id] == id);
+      const core::NodeId target = links[i].id;
+      put_link(to, i, page_id(target), coder_.encode(point, decode(target, other_point_)));
+      to.group(i / core::kLinkGroup).set_kept(i % core::kLinkGroup, parents_[target] == id);
     }
   }
 
@@ -288,7 +277,6 @@ class Writer {
   GraphState* state_;
   BuildGraph* graph_;
   LinkCoder coder_;
-  LinkBatch batch_;
   Page page_;
   float *node_point_, *other_point_;
   core::ArenaArray<core::NodeId> order_;    ///< nodes in page order

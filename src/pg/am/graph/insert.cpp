@@ -10,6 +10,7 @@ extern "C" {
 
 #include "core/graph/params.hpp"
 #include "core/graph/select_neighbors.hpp"
+#include "core/graph/settle_space.hpp"
 #include "pg/am/graph/back_link.hpp"
 #include "pg/am/graph/entry_table.hpp"
 #include "pg/am/graph/link_writer.hpp"
@@ -221,15 +222,11 @@ class Inserter {
     header.code = point_.code;
     header.traits = point_.traits;
     header.n_tids = 1;
-    header.n_links = static_cast<std::uint8_t>(n_links_);
     node.tids()[0] = tid_;
     std::memcpy(node.code(), z_, shape.link_code.dim);
-    LinkBatch batch(state_, n_links_ + 1);
     for (std::size_t i = 0; i < n_links_; ++i) {
-      batch.add(chosen(i).id, coder_.encode(link_point_, points_[i]));
+      put_link(node, i, chosen(i).id, coder_.encode(link_point_, points_[i]));
     }
-    batch.store(&header.a_scale, &header.b_scale,
-                [&](std::size_t i) -> format::LinkGroup& { return node.group(i); });
     return bytes;
   }
 
@@ -265,7 +262,7 @@ class Inserter {
       std::size_t place = header.n_links;
       if (place == shape.max_links) place = place_for(node, links_[i].distance, keep);
       if (place == kNoPlace) return false;
-      put_link(shape, *state_, node, place, id, link);
+      put_link(node, place, id, link);
       format::LinkGroup& group = node.group(place / core::kLinkGroup);
       group.set_kept(place % core::kLinkGroup, keep);
       return true;
@@ -301,19 +298,24 @@ class Inserter {
 };
 static_assert(std::is_trivially_destructible_v<Inserter>);
 
-/// An index without nodes takes its sizes from the first row. Loads the state anew.
+/// An index without nodes takes its sizes from the first row, and inner product goes on with those
+/// of rows that are longer. Loads the state anew if they change.
 void settle_by_row(Relation index, GraphState** state, const RowVector& row) {
+  const format::GraphMeta& known = (*state)->meta;
+  if (known.has_constant_sizes()) return;
   const double norm = core::norm_of(row.x);
-  const double length = norm > 1e-300 && norm <= core::kLongestCoded ? norm : 1;
+  if (known.settled != format::Settled::kNot && !core::outgrows(norm, known.longest, known.unit)) {
+    return;
+  }
   with_exclusive_page(index, kMetaBlock, format::PageKind::kMeta, [&](Page page) {
     auto* const meta = format::at<format::GraphMeta>(content_of(page), 0);
-    if (meta->is_settled != 0) return false;
-    // Later rows may be longer: more room than a build gives, which has seen them.
-    constexpr double kRoom = 2;
-    meta->unit = meta->metric == core::Metric::kCosine ? 1 : core::unit_near(length);
-    meta->longest = kRoom * length;
-    meta->query_norm = length;
-    meta->is_settled = 1;
+    const bool is_first = meta->settled == format::Settled::kNot;
+    if (!is_first && !core::outgrows(norm, meta->longest, meta->unit)) return false;
+    const core::SpaceSizes sizes = core::sizes_by_row(meta->metric, norm);
+    if (is_first) meta->unit = sizes.unit;  // codes are in units
+    meta->longest = sizes.longest;
+    meta->query_norm = sizes.query_norm;
+    meta->settled = format::Settled::kByRow;
     return true;
   });
   *state = load_state(index);
@@ -332,7 +334,7 @@ void insert_row(Relation index, GraphState** state, const RowVector& row, ItemPo
     case RowPlace::kGraph:
       break;
   }
-  if ((*state)->meta.is_settled == 0) settle_by_row(index, state, row);
+  settle_by_row(index, state, row);
   Inserter(index, *state, row, heap_tid).run();
 }
 

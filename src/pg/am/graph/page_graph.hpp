@@ -142,8 +142,7 @@ class PageGraph {
           score_group(
               format::entry_group(content, shape, i),
               std::min<std::size_t>(core::kLinkGroup, header->n_entries - i * core::kLinkGroup),
-              header->a_scale, header->b_scale, from_center,
-              stretch(center_steering(), from_center), entries_);
+              from_center, stretch(center_steering(), from_center), entries_);
         }
         next = trailer_of(page)->next;
       });
@@ -172,8 +171,7 @@ class PageGraph {
     for (std::size_t i = 0; i * core::kLinkGroup < header.n_links; ++i) {
       score_group(node.group(i),
                   std::min<std::size_t>(core::kLinkGroup, header.n_links - i * core::kLinkGroup),
-                  header.a_scale, header.b_scale, distance.squared,
-                  stretch(distance.steering, distance.squared), links_);
+                  distance.squared, stretch(distance.steering, distance.squared), links_);
     }
     visits_[place] = {
         id, static_cast<float>(steering), {links_.begin() + begin, links_.size() - begin}};
@@ -199,8 +197,8 @@ class PageGraph {
 
   /// Appends the estimates of a group's first n links; room was made before.
   /// squared: |q - v|² of the node v that holds the links; times: what estimates are multiplied by.
-  void score_group(const format::LinkGroup& group, std::size_t n, float a_scale, float b_scale,
-                   double squared, float times, core::ArenaArray<core::LinkEstimate>& out) {
+  void score_group(const format::LinkGroup& group, std::size_t n, double squared, float times,
+                   core::ArenaArray<core::LinkEstimate>& out) {
     const format::GraphShape& shape = state_->shape;
     float sums[core::kLinkGroup], estimates[core::kLinkGroup], weights[core::kLinkGroup];
     core::score_link_group(shape.link_code, query_->link_query, group.words(shape), sums);
@@ -208,11 +206,11 @@ class PageGraph {
     constexpr float kLeast = 1e-30F;  // so that weights stay finite and above zero
 #pragma omp simd
     for (std::size_t j = 0; j < core::kLinkGroup; ++j) {
-      const float b = b_scale * static_cast<float>(group.b_steps(j));
-      estimates[j] = from_node + a_scale * static_cast<float>(group.a[j]) - b * sums[j];
+      const float b = group.b(j);
+      estimates[j] = from_node + group.a(j) - b * sums[j];
       weights[j] = 1.0F / (b * b * from_node + kLeast) + kLeast;
     }
-    if (shape.has_added) add_added(group, estimates);
+    if (shape.has_norms) add_added(group, estimates);
     const std::size_t begin = out.size();
     out.set_size(begin + n);
     for (std::size_t j = 0; j < n; ++j) {
@@ -222,10 +220,8 @@ class PageGraph {
   }
 
   void add_added(const format::LinkGroup& group, float* estimates) const {
-    const double longest = state_->space.longest / state_->space.unit;
-    const double step = longest * longest / format::kLargestAdded;
     for (std::size_t j = 0; j < core::kLinkGroup; ++j) {
-      const double square = step * group.added()[j];
+      const double square = core::added_square(state_->space, group.norm(j));
       const double difference = std::sqrt(square) - query_->added;
       estimates[j] += static_cast<float>(query_->added > 0 ? difference * difference : square);
     }

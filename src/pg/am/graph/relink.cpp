@@ -310,7 +310,7 @@ class Remover {
     std::uint32_t version;  ///< of the node that holds it
     core::NodeId from, to;  ///< to: kNoNode if nothing takes its place
     core::LinkFactors factors;
-    double added_square;
+    float norm;
     std::uint64_t* words;
   };
 
@@ -447,7 +447,7 @@ class Remover {
     for (std::size_t i = 0; i < n_passed && n_chosen < n_places; ++i)
       chosen[n_chosen++] = passed[i];
 
-    const LinkPoint point{query.link_point, query.added};
+    const LinkPoint point{query.link_point, own.traits.norm};
     std::size_t next = 0;
     for (std::size_t i = 0; i < view.header().n_links; ++i) {
       if (!leaving_.has(link_of(view, i))) continue;
@@ -479,7 +479,7 @@ class Remover {
     const CodedLink link = coder_.encode(from, point);
     replacement->to = to.id;
     replacement->factors = link.factors;
-    replacement->added_square = link.added_square;
+    replacement->norm = link.norm;
     replacement->words = static_cast<std::uint64_t*>(palloc(n_words * sizeof(std::uint64_t)));
     std::copy(link.words, link.words + n_words, replacement->words);
   }
@@ -508,9 +508,8 @@ class Remover {
     if (place == header.n_links) return 0;
     format::LinkGroup& group = view.group(place / core::kLinkGroup);
     if (replacement.to != core::kNoNode && !is_linked(before, replacement.to)) {
-      const CodedLink link{replacement.factors, replacement.added_square, replacement.words};
-      store_link(shape_, state_, group, place % core::kLinkGroup, replacement.to, link,
-                 header.a_scale, header.b_scale);
+      const CodedLink link{replacement.factors, replacement.norm, replacement.words};
+      store_link(shape_, group, place % core::kLinkGroup, replacement.to, link);
     } else {
       const std::size_t last = header.n_links - std::size_t{1};
       format::copy_link(shape_, view.group(last / core::kLinkGroup), last % core::kLinkGroup, group,
@@ -575,7 +574,7 @@ class Remover {
       const core::NodeId other = link_of(as_const(node_), i);
       if (!leaving_.has(other) && keep_link(other, child, query)) return;
     }
-    add_entry(index_, state_, id, coder_.encode_entry({query.link_point, query.added}));
+    add_entry(index_, state_, id, coder_.encode_entry({query.link_point, child.traits.norm}));
   }
 
   /// Makes node `from` keep a link to the child, a new one if it has none. False if it cannot.
@@ -585,7 +584,7 @@ class Remover {
         copy_node(from, as_const(other_), static_cast<std::int8_t*>(palloc(shape_.link_code.dim)));
     const CodedLink link =
         coder_.encode(coder_.decode(parent.z, parent.code.scale, parent.traits.norm, other_room_.y),
-                      {query.link_point, query.added});
+                      {query.link_point, child.traits.norm});
     const double squared =
         core::l2_squared_between(parent.z, parent.code.scale, parent.code.square, child.z,
                                  child.code.scale, child.code.square, shape_.link_code.dim);
@@ -614,7 +613,7 @@ class Remover {
       place = HeldLinks(state_, before, query, squared).place_for(distance, true);
       if (place == kNoPlace) return false;
     }
-    if (is_new) put_link(shape_, state_, to, place, child.id, link);
+    if (is_new) put_link(to, place, child.id, link);
     to.group(place / core::kLinkGroup).set_kept(place % core::kLinkGroup, true);
     return true;
   }

@@ -205,8 +205,7 @@ GraphState* load_state(Relation index) {
     StateChunk* const chunk = read_chunk(index, true);
     const std::size_t bytes = chunk_bytes(chunk->state.meta.dim);
     // Reading may have emptied the cache or filled it; nothing below can.
-    // An index without nodes still has to learn its sizes.
-    if (index->rd_amcache == nullptr && chunk->state.meta.is_settled != 0) {
+    if (index->rd_amcache == nullptr && chunk->state.meta.has_constant_sizes()) {
       void* const cached = MemoryContextAlloc(index->rd_indexcxt, bytes);
       std::memcpy(cached, chunk, bytes);
       index->rd_amcache = cached;
