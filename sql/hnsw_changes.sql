@@ -145,12 +145,14 @@ SELECT * FROM hnsw_check();
 DROP TABLE hnsw_rows;
 
 -- an inserted index searches nearly like a built one: 1,000 rows of 16 dimensions around 15 centers, sorted by
--- center, inserted into an empty index; k = 10, defaults, at least 0.95, of inner products, which suffer most, 0.9
+-- center, inserted into an empty index; k = 10, defaults, at least 0.95. The first row is
+-- much shorter than the others, so it must not say how long rows are
 CREATE TABLE hnsw_grown (id integer PRIMARY KEY, v vector(16));
 CREATE INDEX ON hnsw_grown USING hnsw (v vector_l2_ops);
 CREATE INDEX ON hnsw_grown USING hnsw (v vector_ip_ops);
 CREATE INDEX ON hnsw_grown USING hnsw (v vector_cosine_ops);
 CREATE INDEX ON hnsw_grown USING hnsw (v vector_l1_ops);
+INSERT INTO hnsw_grown VALUES (0, array_fill(1e-4, ARRAY[16])::vector);
 INSERT INTO hnsw_grown SELECT i, hnsw_point(i / 70, 16) + (SELECT array_agg((hashint4(-i * 100 - j) & 1023) / 512.0)::real[]::vector
   FROM generate_series(1, 16) AS j) FROM generate_series(1, 1000) AS i;
 CREATE FUNCTION hnsw_recall_of(operator text) RETURNS numeric LANGUAGE plpgsql AS $$
@@ -168,12 +170,12 @@ BEGIN
   EXECUTE hnsw_by_index(search) INTO found;
   RETURN (SELECT count(*) FROM (SELECT unnest(found) INTERSECT SELECT unnest(exact)) AS t)::numeric / cardinality(exact);
 END $$;
-SELECT operator, CASE WHEN hnsw_recall_of(operator) >= CASE operator WHEN '<#>' THEN 0.9 ELSE 0.95 END THEN 'good' ELSE hnsw_recall_of(operator)::text END
+SELECT operator, CASE WHEN hnsw_recall_of(operator) >= 0.95 THEN 'good' ELSE hnsw_recall_of(operator)::text END
   FROM unnest(ARRAY['<->', '<#>', '<=>', '<+>']) AS operator;
 -- and still does after three of four rows are gone
 DELETE FROM hnsw_grown WHERE id % 4 <> 0;
 VACUUM hnsw_grown;
-SELECT operator, CASE WHEN hnsw_recall_of(operator) >= CASE operator WHEN '<#>' THEN 0.9 ELSE 0.95 END THEN 'good' ELSE hnsw_recall_of(operator)::text END
+SELECT operator, CASE WHEN hnsw_recall_of(operator) >= 0.95 THEN 'good' ELSE hnsw_recall_of(operator)::text END
   FROM unnest(ARRAY['<->', '<#>', '<=>', '<+>']) AS operator;
 DROP TABLE hnsw_grown;
 DROP FUNCTION hnsw_check, hnsw_by_index, hnsw_recall_of, hnsw_point;
