@@ -64,11 +64,20 @@ struct NodeHeader {
   std::uint64_t hash;
   core::ScalarCode code;  ///< what belongs to the own code; error in units of the space
   core::PointTraits traits;
-  BlockId more_tids;     ///< first row page, or kNoBlock
-  std::uint16_t n_tids;  ///< in the node itself
+  BlockId more_tids;    ///< first row page, or kNoBlock
+  std::uint8_t n_tids;  ///< in the node itself
   std::uint8_t n_links;
   NodeState state;
-  std::uint32_t version;  ///< counts the nodes that the slot has held
+  std::uint8_t rank_bytes[3];
+  std::uint16_t version;  ///< counts the nodes that the slot has held
+
+  /// See core/graph/keep_links.hpp.
+  std::uint32_t rank() const {
+    return rank_bytes[0] | std::uint32_t{rank_bytes[1]} << 8 | std::uint32_t{rank_bytes[2]} << 16;
+  }
+  void set_rank(std::uint32_t rank) {
+    for (int i = 0; i < 3; ++i) rank_bytes[i] = static_cast<std::uint8_t>(rank >> (8 * i));
+  }
 };
 static_assert(sizeof(NodeHeader) == 40);
 

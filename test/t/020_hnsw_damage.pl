@@ -171,10 +171,10 @@ for my $metric ('l2', 'ip', 'cosine', 'l1')
         flip(@on, $at + 16, 4, [ 1, 0x80 ], 1, 'node: square');
         $field->(28, pack('L<', $_), 1, "more_tids $_") for 1, 2, $block, $#pages, scalar @pages, 0xffffffff;
         flip(@on, $at + 28, 4, [1], 1, 'node: more_tids');
-        $field->(32, pack('S<', $_), $_ > $inline_tids, "n_tids $_") for 0, $inline_tids, $inline_tids + 1, 0xffff;
-        $field->(34, chr($_), $_ > 2 * $m, "n_links $_") for 0, 1, 2 * $m, 2 * $m + 1, 255;
-        flip(@on, $at + 35, 1, [ 1, 2, 0xff ], 1, 'node: state');
-        flip(@on, $at + 36, 4, [1], 0, 'node: version');
+        $field->(32, chr($_), $_ > $inline_tids, "n_tids $_") for 0, $inline_tids, $inline_tids + 1, 255;
+        $field->(33, chr($_), $_ > 2 * $m, "n_links $_") for 0, 1, 2 * $m, 2 * $m + 1, 255;
+        flip(@on, $at + 34, 1, [ 1, 2, 0xff ], 1, 'node: state');
+        flip(@on, $at + 35, 5, [1], 0, 'node: rank and version');
         $field->(40, $_->[0], $_->[1], 'row ' . unpack('H*', $_->[0]))
           for [ pack('S< S< S<', 0, 0, 0), 1 ], [ pack('S< S< S<', 0xffff, 0xffff, 1), 1 ],
           [ pack('S< S< S<', 0xffff, 0xfffe, 1), 1 ], [ pack('S< S< S<', 0, 0, 0xffff), 1 ],

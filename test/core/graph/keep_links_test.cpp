@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::uint64_t kSeed = 20240630;
 
-using Parents = ArenaArray<NodeId>;
+using Keepers = ArenaArray<Keeper>;
 
 /// Nodes on a line, with room for so many links each.
 class LineGraph {
@@ -55,40 +55,39 @@ class LineGraph {
 };
 
 template <class Graph>
-Parents keep(Graph& graph, const std::vector<NodeId>& entries, TestMemory& memory) {
-  Parents parents;
+Keepers keep(Graph& graph, const std::vector<NodeId>& entries, TestMemory& memory) {
+  Keepers keepers;
   const std::size_t lent = memory.lent();
-  keep_links(graph, entries, memory.arena(), parents, [] {});
-  EXPECT_EQ(memory.lent(), lent + 1) << "the parents alone";
+  keep_links(graph, entries, memory.arena(), keepers, [] {});
+  EXPECT_EQ(memory.lent(), lent + 1) << "the keepers alone";
   EXPECT_FALSE(memory.was_misused());
-  EXPECT_EQ(parents.size(), graph.size());
-  return parents;
+  EXPECT_EQ(keepers.size(), graph.size());
+  return keepers;
 }
 
 /// Kept links exist, and from every node they lead back to an entry. Returns how many nodes have no
 /// kept link.
 template <class Graph>
 std::size_t expect_tree(const Graph& graph, const std::vector<NodeId>& entries,
-                        const Parents& parents) {
+                        const Keepers& keepers) {
   std::size_t without = 0;
-  for (const NodeId entry : entries) EXPECT_EQ(parents[entry], entry);
+  for (const NodeId entry : entries) EXPECT_EQ(keepers[entry].parent, entry);
   for (NodeId id = 0; id < graph.size(); ++id) {
-    if (parents[id] == kNoNode) {
+    const NodeId parent = keepers[id].parent;
+    if (parent == kNoNode) {
       ++without;
       continue;
     }
-    if (parents[id] == id) {
+    if (parent == id) {
+      EXPECT_EQ(keepers[id].depth, 0U);
       EXPECT_NE(std::ranges::find(entries, id), entries.end()) << id;
       continue;
     }
-    EXPECT_TRUE(std::ranges::any_of(graph.links(parents[id]),
-                                    [&](const auto& link) { return link.id == id; }))
-        << parents[id] << " does not lead to " << id;
-    NodeId at = id;
-    for (std::size_t steps = 0; parents[at] != at; at = parents[at]) {
-      EXPECT_LT(steps++, graph.size()) << "a ring";
-      if (steps > graph.size()) return without;
-    }
+    EXPECT_TRUE(
+        std::ranges::any_of(graph.links(parent), [&](const auto& link) { return link.id == id; }))
+        << parent << " does not lead to " << id;
+    // So no ring is possible.
+    EXPECT_EQ(keepers[id].depth, keepers[parent].depth + 1);
   }
   return without;
 }
@@ -97,9 +96,12 @@ TEST(KeepLinks, keeps_the_first_link_of_a_breadth_first_walk) {
   LineGraph graph(5, 4);
   graph.link(0, 1), graph.link(0, 2), graph.link(1, 3), graph.link(2, 3), graph.link(3, 4);
   TestMemory memory;
-  const Parents parents = keep(graph, {0, 0}, memory);
-  EXPECT_EQ(std::vector<NodeId>(parents.begin(), parents.end()),
-            (std::vector<NodeId>{0, 0, 0, 1, 3}));
+  const Keepers keepers = keep(graph, {0, 0}, memory);
+  const NodeId parents[] = {0, 0, 0, 1, 3}, depths[] = {0, 1, 1, 2, 3};
+  for (NodeId id = 0; id < 5; ++id) {
+    EXPECT_EQ(keepers[id].parent, parents[id]);
+    EXPECT_EQ(keepers[id].depth, depths[id]);
+  }
 }
 
 TEST(KeepLinks, links_a_node_that_nothing_leads_to_from_the_nearest_of_its_own_links) {
@@ -108,10 +110,10 @@ TEST(KeepLinks, links_a_node_that_nothing_leads_to_from_the_nearest_of_its_own_l
   graph.link(0, 3);
   graph.link(4, 3), graph.link(4, 2);
   TestMemory memory;
-  const Parents parents = keep(graph, {0}, memory);
-  EXPECT_EQ(parents[4], 3U);
+  const Keepers keepers = keep(graph, {0}, memory);
+  EXPECT_EQ(keepers[4].parent, 3U);
   EXPECT_TRUE(graph.leads(3, 4));
-  EXPECT_EQ(expect_tree(graph, {0}, parents), 0U);
+  EXPECT_EQ(expect_tree(graph, {0}, keepers), 0U);
 }
 
 TEST(KeepLinks, goes_on_to_the_next_of_its_links_and_then_to_entries_where_none_may_go) {
@@ -121,25 +123,40 @@ TEST(KeepLinks, goes_on_to_the_next_of_its_links_and_then_to_entries_where_none_
   graph.link(3, 1);
   TestMemory memory;
   // 3 leads to 1 alone, which has no room; entries are tried in their order: 0 has none, 4 has.
-  const Parents parents = keep(graph, {0, 4}, memory);
-  EXPECT_EQ(parents[3], 4U);
-  EXPECT_EQ(expect_tree(graph, {0, 4}, parents), 0U);
+  const Keepers keepers = keep(graph, {0, 4}, memory);
+  EXPECT_EQ(keepers[3].parent, 4U);
+  EXPECT_EQ(expect_tree(graph, {0, 4}, keepers), 0U);
 }
 
 TEST(KeepLinks, takes_a_leaf_of_the_tree_where_all_else_is_full) {
   LineGraph graph(3, 1);
   graph.link(0, 1), graph.link(1, 0), graph.link(2, 0);
   TestMemory memory;
-  const Parents parents = keep(graph, {0}, memory);
-  EXPECT_EQ(parents[2], 1U);
-  EXPECT_EQ(expect_tree(graph, {0}, parents), 0U);
+  const Keepers keepers = keep(graph, {0}, memory);
+  EXPECT_EQ(keepers[2].parent, 1U);
+  EXPECT_EQ(expect_tree(graph, {0}, keepers), 0U);
 }
 
 TEST(KeepLinks, a_graph_without_room_for_links_keeps_none) {
   LineGraph graph(3, 0);
   TestMemory memory;
-  const Parents parents = keep(graph, {0}, memory);
-  EXPECT_EQ(expect_tree(graph, {0}, parents), 2U);
+  const Keepers keepers = keep(graph, {0}, memory);
+  EXPECT_EQ(expect_tree(graph, {0}, keepers), 2U);
+}
+
+TEST(KeepLinks, ranks_rise_along_kept_links) {
+  for (std::uint64_t random = 0; random < 40; ++random) {
+    for (const std::uint32_t depth : {0U, 1U, 9U, 100'000U}) {
+      EXPECT_LT(rank_at_depth(depth, random), rank_at_depth(depth + 1, 3 * random));
+    }
+    for (const std::uint32_t rank : {0U, 17U, kMostRank - 1}) {
+      EXPECT_GT(rank_after(rank, random), rank);
+      EXPECT_LE(rank_after(rank, random), kMostRank);
+    }
+  }
+  EXPECT_EQ(rank_after(kMostRank, 5), kMostRank);
+  EXPECT_EQ(rank_at_depth(~0U, 5), kMostRank);
+  EXPECT_NE(rank_at_depth(3, 1), rank_at_depth(3, 2)) << "one of two of a depth is lower";
 }
 
 TEST(KeepLinks, an_empty_graph_has_no_parents) {
@@ -165,8 +182,8 @@ TEST(KeepLinks, every_node_of_a_random_graph_can_be_reached_afterwards) {
       entries.push_back(static_cast<NodeId>(random() % n));
     }
     TestMemory memory;
-    const Parents parents = keep(graph, entries, memory);
-    EXPECT_EQ(expect_tree(graph, entries, parents), 0U) << "round " << round;
+    const Keepers keepers = keep(graph, entries, memory);
+    EXPECT_EQ(expect_tree(graph, entries, keepers), 0U) << "round " << round;
     if (HasFailure()) return;
   }
 }
@@ -194,8 +211,8 @@ TEST(KeepLinks, every_node_of_a_built_graph_can_be_reached_afterwards) {
   graph.finish(0, kRows);
   TestMemory memory;
   const std::vector<NodeId> entries = {5, 1700};
-  const Parents parents = keep(graph, entries, memory);
-  EXPECT_EQ(expect_tree(graph, entries, parents), 0U);
+  const Keepers keepers = keep(graph, entries, memory);
+  EXPECT_EQ(expect_tree(graph, entries, keepers), 0U);
   for (NodeId id = 0; id < kRows; ++id) {
     const auto links = graph.links(id);
     EXPECT_LE(links.size(), links_of(2));

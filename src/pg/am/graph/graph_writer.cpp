@@ -69,7 +69,7 @@ class Writer {
     core::ArenaArray<core::NodeId> entries;
     for (std::size_t i = 0; i < plan_.n_entries; ++i) entries.push_back(arena, entry_node(i));
     core::keep_links(*graph_, std::span<const core::NodeId>{entries.begin(), entries.size()}, arena,
-                     parents_, [] { CHECK_FOR_INTERRUPTS(); });
+                     keepers_, [] { CHECK_FOR_INTERRUPTS(); });
     place_.reserve(arena, n_nodes() + 1);
     place_.set_size(n_nodes());
     for (std::size_t i = 0; i < order_.size(); ++i) {
@@ -213,11 +213,12 @@ class Writer {
     header.code = node.code;
     header.traits = node.traits;
     header.more_tids = more_tids;
+    header.set_rank(core::rank_at_depth(keepers_[id].depth, node.hash));
     header.n_links = static_cast<std::uint8_t>(links.size());
     std::memcpy(to.code(), graph_->code(id).data(), shape().link_code.dim);
 
     to.tids()[0] = row_tid(node.row);
-    std::uint16_t n_tids = 1;
+    std::uint8_t n_tids = 1;
     for (std::uint32_t more = node.more_rows; more != 0 && n_tids < shape().inline_tids;) {
       const auto& extra = graph_->extra_row(more);
       to.tids()[n_tids++] = row_tid(extra.row);
@@ -229,7 +230,7 @@ class Writer {
     for (std::size_t i = 0; i < links.size(); ++i) {
       const core::NodeId target = links[i].id;
       put_link(to, i, page_id(target), coder_.encode(point, decode(target, other_point_)));
-      to.group(i / core::kLinkGroup).set_kept(i % core::kLinkGroup, parents_[target] == id);
+      to.group(i / core::kLinkGroup).set_kept(i % core::kLinkGroup, keepers_[target].parent == id);
     }
   }
 
@@ -279,9 +280,9 @@ class Writer {
   LinkCoder coder_;
   Page page_;
   float *node_point_, *other_point_;
-  core::ArenaArray<core::NodeId> order_;    ///< nodes in page order
-  core::ArenaArray<std::uint32_t> place_;   ///< of a node in it
-  core::ArenaArray<core::NodeId> parents_;  ///< whose link to a node is kept
+  core::ArenaArray<core::NodeId> order_;   ///< nodes in page order
+  core::ArenaArray<std::uint32_t> place_;  ///< of a node in it
+  core::ArenaArray<core::Keeper> keepers_;
   Plan plan_{};
   BlockNumber next_ = 0;
 };

@@ -8,6 +8,7 @@ extern "C" {
 #include <algorithm>
 #include <cmath>
 
+#include "core/graph/keep_links.hpp"
 #include "core/graph/params.hpp"
 #include "core/graph/select_neighbors.hpp"
 #include "core/graph/settle_space.hpp"
@@ -91,6 +92,7 @@ class Inserter {
     if (!search()) return;  // an equal vector's node took the row
     choose_links();
     decode_links();
+    choose_rank();
     const core::NodeId id = place_node(index_, state_->shape, compose_node());
     const bool is_linked = link_back(id);
     if (!is_linked || becomes_entry(id)) {
@@ -212,6 +214,17 @@ class Inserter {
     }
   }
 
+  /// A rank that lets the nearest neighbor keep the new node; where ranks have become very high, as
+  /// after millions of rows that follow each other, the lowest of the neighbors.
+  void choose_rank() {
+    if (n_links_ == 0) return;
+    const NodeCopy* parent = &chosen(0);
+    for (std::size_t i = 1; i < n_links_ && chosen(0).rank > core::kMostRank / 2; ++i) {
+      if (chosen(i).rank < parent->rank) parent = &chosen(i);
+    }
+    rank_ = core::rank_after(parent->rank, row_.hash);
+  }
+
   /// The new node as it will lie on its page.
   const std::byte* compose_node() {
     const format::GraphShape& shape = state_->shape;
@@ -222,6 +235,7 @@ class Inserter {
     header.code = point_.code;
     header.traits = point_.traits;
     header.n_tids = 1;
+    header.set_rank(rank_);
     node.tids()[0] = tid_;
     std::memcpy(node.code(), z_, shape.link_code.dim);
     for (std::size_t i = 0; i < n_links_; ++i) {
@@ -241,9 +255,9 @@ class Inserter {
     return static_cast<double>(mixed >> 11) * 0x1p-53 * one_in < 1;
   }
 
-  /// Makes chosen neighbors link back. The nearest one with a place keeps its link for good, so
-  /// that the new node can be reached; the others link back if that makes their links better. False
-  /// if none has: there is none, or all are full of links that are kept.
+  /// Makes chosen neighbors link back. The nearest one that can keeps its link for good, so that
+  /// the new node can be reached; the others link back if that makes their links better. False if
+  /// none keeps it.
   bool link_back(core::NodeId id) {
     bool is_kept = false;
     for (std::size_t i = 0; i < n_links_; ++i) {
@@ -253,20 +267,22 @@ class Inserter {
     return is_kept;
   }
 
+  /// Whether the i-th now keeps the new node, which it is only asked for if `keep`.
   bool link_back_from(std::size_t i, core::NodeId id, bool keep) {
     const format::GraphShape& shape = state_->shape;
     const NodeCopy& met = chosen(i);
     const CodedLink link = coder_.encode(points_[i], link_point_);
-    return change_node(met, [&](const format::NodeView& node) {
-      format::NodeHeader& header = node.header();
-      std::size_t place = header.n_links;
-      if (place == shape.max_links) place = place_for(node, links_[i].distance, keep);
+    bool is_kept = false;
+    const bool is_linked = change_node(met, [&](const format::NodeView& node) {
+      is_kept = keep && can_keep({node.bytes, node.shape}, rank_);
+      std::size_t place = node.header().n_links;
+      if (place == shape.max_links) place = place_for(node, links_[i].distance, is_kept);
       if (place == kNoPlace) return false;
       put_link(node, place, id, link);
-      format::LinkGroup& group = node.group(place / core::kLinkGroup);
-      group.set_kept(place % core::kLinkGroup, keep);
+      node.group(place / core::kLinkGroup).set_kept(place % core::kLinkGroup, is_kept);
       return true;
     });
+    return is_linked && is_kept;
   }
 
   std::size_t place_for(const format::NodeView& node, float distance, bool keep) const {
@@ -295,6 +311,7 @@ class Inserter {
   core::Neighbor* links_ = nullptr;  ///< chosen: places in sink_.met
   std::size_t n_links_ = 0;
   LinkPoint* points_ = nullptr;  ///< of the chosen
+  std::uint32_t rank_ = 0;
 };
 static_assert(std::is_trivially_destructible_v<Inserter>);
 

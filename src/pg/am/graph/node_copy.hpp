@@ -8,6 +8,7 @@ namespace nearest::pg::graph {
 struct NodeCopy {
   core::NodeId id;
   std::uint32_t version;
+  std::uint32_t rank;
   std::uint64_t hash;
   core::ScalarCode code;
   core::PointTraits traits;
@@ -18,7 +19,20 @@ struct NodeCopy {
 inline NodeCopy copy_node(core::NodeId id, const format::ConstNodeView& node, std::int8_t* z) {
   const format::NodeHeader& header = node.header();
   std::memcpy(z, node.code(), node.shape->link_code.dim);
-  return {id, header.version, header.hash, header.code, header.traits, z};
+  return {id, header.version, header.rank(), header.hash, header.code, header.traits, z};
+}
+
+/// Of a node's links, at most this part is kept: the others go on getting better.
+inline std::size_t most_kept_links(const format::GraphShape& shape) { return shape.max_links / 2; }
+
+/// Whether a node can keep another one of this rank reachable by one link more.
+inline bool can_keep(const format::ConstNodeView& node, std::uint32_t rank) {
+  const format::NodeHeader& header = node.header();
+  std::size_t n_kept = 0;
+  for (std::size_t i = 0; i < header.n_links; ++i) {
+    n_kept += node.group(i / core::kLinkGroup).is_kept(i % core::kLinkGroup) ? 1 : 0;
+  }
+  return header.rank() < rank && n_kept < most_kept_links(*node.shape);
 }
 
 /// Between two points, the coordinate that inner product adds included.

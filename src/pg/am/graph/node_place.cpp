@@ -29,7 +29,7 @@ void fill_slot(Page page, const format::GraphShape& shape, std::uint32_t slot,
   const format::PageBytes content = content_of(page);
   const bool is_reused = slot < used_slots(page);
   const format::NodeView node = format::node_at(content, shape, slot);
-  const std::uint32_t version = is_reused ? node.header().version + 1 : 0;
+  const auto version = static_cast<std::uint16_t>(is_reused ? node.header().version + 1 : 0);
   std::memcpy(node.bytes, bytes, shape.node_bytes);
   node.header().version = version;
   if (is_reused) return;

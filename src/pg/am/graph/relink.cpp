@@ -10,6 +10,8 @@ extern "C" {
 }
 
 #include <algorithm>
+#include <limits>
+#include <span>
 
 #include "core/graph/params.hpp"
 #include "core/graph/select_neighbors.hpp"
@@ -90,8 +92,9 @@ class Remover {
     }
     if (!is_pending_) set_has_emptied(index_, false);
     ereport(info_->message_level,
-            (errmsg("index \"%s\": removed %zu emptied nodes, replaced %zu links to them",
-                    RelationGetRelationName(index_), n_removed_, n_replaced_),
+            (errmsg("index \"%s\": removed %zu emptied nodes, replaced %zu links to them, added "
+                    "%zu entries",
+                    RelationGetRelationName(index_), n_removed_, n_replaced_, n_new_entries_),
              is_pending_ ? errdetail("Further emptied nodes wait for transactions to end.") : 0));
   }
 
@@ -101,6 +104,7 @@ class Remover {
         AllocSetContextCreate(work_context_, "hnsw emptied nodes", ALLOCSET_DEFAULT_SIZES));
     leaving_.prepare(shape_.node_id(begin, 0), std::size_t{end - begin} * shape_.nodes_per_page);
     for (BlockNumber block = begin; block < end; ++block) collect(block);
+    range_arena_ = ContextArena{CurrentMemoryContext};
     if (leaving_.size() > 0) {
       replace_entries();
       for (BlockNumber block = kMetaBlock + 1; block < n_blocks_; ++block) relink_page(block);
@@ -229,41 +233,46 @@ class Remover {
 
   // Entries ---------------------------------------------------------------------------------------
 
+  /// Entries that leave give way to nodes near them. Leaves all entries that stay in entries_.
   void replace_entries() {
-    core::ArenaArray<core::NodeId> all;
-    const ContextArena arena{CurrentMemoryContext};
+    entries_ = {};
     format::ChainGuard guard;
     for (BlockNumber block = state_.meta.entry_block; block != format::kNoBlock;) {
       delay_vacuum();
       if (guard.is_ring(block)) report_damaged(index_, block, "The entry table is not a chain.");
       const EntryPage page = read_entry_page(index_, state_, block);
-      for (std::size_t i = 0; i < page.n; ++i) all.push_back(arena, page.ids[i]);
+      for (std::size_t i = 0; i < page.n; ++i) entries_.push_back(range_arena_, page.ids[i]);
       block = page.next;
     }
-    std::sort(all.begin(), all.end());
+    std::sort(entries_.begin(), entries_.end());
     const std::size_t wanted =
         core::entry_count(std::size_t{n_blocks_} * shape_.nodes_per_page - leaving_.size());
-    std::size_t n_left = all.size();
-    const auto is_entry = [&](core::NodeId id) {
-      return std::binary_search(all.begin(), all.end(), id);
-    };
-    core::ArenaArray<core::NodeId> added;
+    std::size_t n_left = entries_.size();
     for (BlockNumber block = state_.meta.entry_block; block != format::kNoBlock;) {
       const EntryPage page = read_entry_page(index_, state_, block);
       for (std::size_t i = 0; i < page.n; ++i) {
         delay_vacuum();
         if (!leaving_.has(page.ids[i])) continue;
-        const auto is_taken = [&](core::NodeId id) {
-          return is_entry(id) || std::find(added.begin(), added.end(), id) != added.end();
-        };
-        const core::NodeId next =
-            n_left > wanted ? core::kNoNode : successor(page.ids[i], is_taken);
+        const bool is_spare =
+            n_left > kMostEntriesTimes * wanted || (n_left > wanted && links_to_entry(page.ids[i]));
+        const core::NodeId next = is_spare ? core::kNoNode : successor(page.ids[i]);
         if (next == core::kNoNode) --n_left;
         replace_entry(block, page.ids[i], next);
-        if (next != core::kNoNode) added.push_back(arena, next);
+        if (next != core::kNoNode) note_entry(next);
       }
       block = page.next;
     }
+  }
+
+  bool is_entry(core::NodeId id) const {
+    return std::binary_search(entries_.begin(), entries_.end(), id);
+  }
+
+  void note_entry(core::NodeId id) {
+    const std::ptrdiff_t place =
+        std::lower_bound(entries_.begin(), entries_.end(), id) - entries_.begin();
+    entries_.push_back(range_arena_, id);
+    std::rotate(entries_.begin() + place, entries_.end() - 1, entries_.end());
   }
 
   void replace_entry(BlockNumber block, core::NodeId from, core::NodeId to) {
@@ -275,26 +284,60 @@ class Remover {
           coder_.decode(node_.code(), header.code.scale, header.traits.norm, room_.y));
     }
     graph::replace_entry(index_, state_, block, from, to, link);
+    if (to != core::kNoNode) lower_rank(to);
   }
 
-  /// A live node near one that leaves, by links; any live node if there is none near.
-  template <class IsTaken>
-  core::NodeId successor(core::NodeId id, IsTaken&& is_taken) {
+  /// Lets an entry keep what its predecessor kept. Entries need none that keeps them, and whom they
+  /// keep already has a higher rank all the same.
+  void lower_rank(core::NodeId id) {
+    const BlockNumber block = shape_.block_of(id);
+    with_exclusive_page(index_, block, format::PageKind::kNodes, [&](Page page) {
+      if (shape_.slot_of(id) >= n_nodes(block, page)) return false;
+      format::NodeHeader& header = node(block, page, shape_.slot_of(id)).header();
+      if (header.state == format::NodeState::kFree) return false;
+      header.set_rank(0);
+      return true;
+    });
+  }
+
+  /// Whether a search that begins at an entry beside would come by here.
+  bool links_to_entry(core::NodeId id) {
+    if (!read_node(id, node_.bytes)) return true;
+    for (std::size_t i = 0; i < node_.header().n_links; ++i) {
+      const core::NodeId other = link_of(as_const(node_), i);
+      if (!leaving_.has(other) && is_entry(other)) return true;
+    }
+    return false;
+  }
+
+  /// The nearest live node that one that leaves links to, else one that is some links away; any
+  /// live node if there is none near.
+  core::NodeId successor(core::NodeId id) {
     core::NodeId around[kMostLeavingRead];
     std::size_t n = 0;
     around[n++] = id;
     for (std::size_t i = 0; i < n; ++i) {
       if (!read_node(around[i], node_.bytes)) continue;
+      core::NodeId nearest = core::kNoNode;
+      float least = std::numeric_limits<float>::infinity();
       for (std::size_t j = 0; j < node_.header().n_links; ++j) {
         const core::NodeId other = link_of(as_const(node_), j);
-        if (!leaving_.has(other)) {
-          if (!is_taken(other) && is_live(other)) return other;
-        } else if (n < kMostLeavingRead && std::find(around, around + n, other) == around + n) {
-          around[n++] = other;
+        if (leaving_.has(other)) {
+          if (n < kMostLeavingRead && std::find(around, around + n, other) == around + n) {
+            around[n++] = other;
+          }
+          continue;
+        }
+        // B is in proportion to the link's length.
+        const float b = node_.group(j / core::kLinkGroup).b(j % core::kLinkGroup);
+        if (b < least && !is_entry(other) && is_live(other)) {
+          nearest = other;
+          least = b;
         }
       }
+      if (nearest != core::kNoNode) return nearest;
     }
-    const bool use_any = some_live_ != core::kNoNode && !is_taken(some_live_);
+    const bool use_any = some_live_ != core::kNoNode && !is_entry(some_live_);
     return use_any ? some_live_ : core::kNoNode;
   }
 
@@ -549,21 +592,23 @@ class Remover {
     record_room(index_, block, Room::kNode);
   }
 
-  /// Gives the nodes that a leaving one keeps reachable to neighbors of theirs.
+  /// Gives the nodes that a leaving one keeps reachable to others.
   void give_away_kept(core::NodeId id) {
     if (!read_node(id, node_.bytes)) return;
-    core::NodeId kept[format::kMostLinks];
-    std::size_t n = 0;
+    core::NodeId kept[format::kMostLinks], others[format::kMostLinks];
+    std::size_t n_kept = 0, n_others = 0;
     for (std::size_t i = 0; i < node_.header().n_links; ++i) {
-      const format::LinkGroup& group = node_.group(i / core::kLinkGroup);
-      const core::NodeId other = group.ids[i % core::kLinkGroup];
-      if (group.is_kept(i % core::kLinkGroup) && !leaving_.has(other)) kept[n++] = other;
+      const core::NodeId other = link_of(as_const(node_), i);
+      if (leaving_.has(other)) continue;
+      others[n_others++] = other;
+      const bool is_kept = node_.group(i / core::kLinkGroup).is_kept(i % core::kLinkGroup);
+      if (is_kept && !is_entry(other)) kept[n_kept++] = other;
     }
-    for (std::size_t i = 0; i < n; ++i) adopt(kept[i]);
+    for (std::size_t i = 0; i < n_kept; ++i) adopt(kept[i], {others, n_others});
   }
 
-  /// Makes one of a node's neighbors keep a link to it.
-  void adopt(core::NodeId id) {
+  /// Makes one of a node's neighbors keep a link to it, else one of others that are near.
+  void adopt(core::NodeId id, std::span<const core::NodeId> others) {
     if (!read_node(id, node_.bytes)) return;
     if (node_.header().state == format::NodeState::kFree) return;
     const NodeCopy child =
@@ -574,12 +619,18 @@ class Remover {
       const core::NodeId other = link_of(as_const(node_), i);
       if (!leaving_.has(other) && keep_link(other, child, query)) return;
     }
+    for (const core::NodeId other : others) {
+      if (other != id && keep_link(other, child, query)) return;
+    }
     add_entry(index_, state_, id, coder_.encode_entry({query.link_point, child.traits.norm}));
+    lower_rank(id);
+    note_entry(id);
+    n_new_entries_ += 1;
   }
 
   /// Makes node `from` keep a link to the child, a new one if it has none. False if it cannot.
   bool keep_link(core::NodeId from, const NodeCopy& child, const PreparedQuery& query) {
-    if (!read_node(from, other_.bytes)) return false;
+    if (!read_node(from, other_.bytes) || !can_keep(as_const(other_), child.rank)) return false;
     const NodeCopy parent =
         copy_node(from, as_const(other_), static_cast<std::int8_t*>(palloc(shape_.link_code.dim)));
     const CodedLink link =
@@ -604,8 +655,9 @@ class Remover {
 
   bool keep_link_on(const format::NodeView& to, const NodeCopy& child, const CodedLink& link,
                     const PreparedQuery& query, double squared, float distance) {
-    format::NodeHeader& header = to.header();
+    const format::NodeHeader& header = to.header();
     const format::ConstNodeView before = as_const(to);
+    if (!can_keep(before, child.rank)) return false;
     std::size_t place = 0;
     while (place < header.n_links && link_of(before, place) != child.id) ++place;
     const bool is_new = place == header.n_links;
@@ -629,12 +681,16 @@ class Remover {
   format::NodeView node_, other_;  ///< copies
   GlobalVisState* horizon_;
   BlockNumber n_blocks_ = 0;
+  ContextArena range_arena_{};  ///< for what follows
   NodeSet leaving_;
+  core::ArenaArray<core::NodeId> entries_;  ///< sorted
   core::NodeId some_live_ = core::kNoNode;
   bool is_pending_ = false;
-  std::size_t n_removed_ = 0, n_replaced_ = 0;
+  std::size_t n_removed_ = 0, n_replaced_ = 0, n_new_entries_ = 0;
 
   static constexpr std::size_t kMostLeavingRead = 64, kSpareCandidates = 4;
+  /// Where regions are far apart, so many times more entries than otherwise.
+  static constexpr std::size_t kMostEntriesTimes = 4;
 };
 static_assert(std::is_trivially_destructible_v<Remover>);
 
