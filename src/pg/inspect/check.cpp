@@ -1,9 +1,10 @@
 /// nearest_check(index): reads every page of an hnsw index and verifies what can be verified.
 ///
-/// Others may insert meanwhile: they write a node before what leads to it, a row page before what
-/// points there, and never take away. So whatever a page names is there when the page is read, if
-/// not in what was noted earlier then by a look at the page itself; what nothing leads to yet is no
-/// fault. Each page is copied under its share lock and looked at afterwards.
+/// Others may change the index meanwhile. Inserts write a node before what leads to it, a row page
+/// before what points there; VACUUM takes row pages out of their chains before they are used again.
+/// So where a page leads to something that is not there, it is looked at once more: only if it
+/// still leads there, that is a fault. What nothing leads to yet is none. Each page is copied under
+/// its share lock and looked at afterwards.
 ///
 /// Memory: 11 bytes per block and 2 bits per node.
 #include "pg/postgres.hpp"
@@ -78,6 +79,7 @@ class Checker {
   Checker(Relation heap, Relation index) : heap_(heap), index_(index) {
     page_ = static_cast<std::byte*>(palloc(BLCKSZ));
     other_page_ = static_cast<std::byte*>(palloc(BLCKSZ));
+    third_page_ = static_cast<std::byte*>(palloc(BLCKSZ));
     strategy_ = GetAccessStrategy(BAS_BULKREAD);
   }
 
@@ -97,10 +99,8 @@ class Checker {
     check_entries();
     // After the pages: both chains as they are now.
     const format::GraphMeta now = graph::read_meta(index_);
-    found_.null_rows =
-        check_rows(graph::kMetaBlock, {}, now.null_rows, {format::kNullRowsOwner, 0});
-    found_.zero_rows =
-        check_rows(graph::kMetaBlock, {}, now.zero_rows, {format::kZeroRowsOwner, 0});
+    found_.null_rows = check_rows(graph::kMetaBlock, {}, now.null_rows, null_rows_owner());
+    found_.zero_rows = check_rows(graph::kMetaBlock, {}, now.zero_rows, zero_rows_owner());
     for (BlockNumber block = graph::kMetaBlock + 1; block < n_blocks_; ++block) {
       if (kinds_[block] == PageKind::kNodes) check_nodes(block);
     }
@@ -271,21 +271,57 @@ class Checker {
     }
   }
 
-  /// Follows the rows that `from` leads to; returns their number.
+  static graph::ChainOwner null_rows_owner() { return {format::kNullRowsOwner, 0}; }
+  static graph::ChainOwner zero_rows_owner() { return {format::kZeroRowsOwner, 0}; }
+
+  /// Where the chain of an owner begins now; kNoBlock if there is none.
+  BlockNumber first_row_page(graph::ChainOwner owner) {
+    if (owner.id == format::kNullRowsOwner) return graph::read_meta(index_).null_rows;
+    if (owner.id == format::kZeroRowsOwner) return graph::read_meta(index_).zero_rows;
+    if (!is_node(owner.id)) return format::kNoBlock;
+    const WholePage page = read(shape_.block_of(owner.id), other_page_);
+    const format::NodeHeader& header =
+        format::node_at(format::content_of(page), shape_, shape_.slot_of(owner.id)).header();
+    return header.version == owner.version ? header.more_tids : format::kNoBlock;
+  }
+
+  /// What is wrong with a page as the next one of a chain, whose serials fall; copies it.
+  const char* row_page_fault(BlockNumber block, graph::ChainOwner owner, std::uint32_t below,
+                             std::byte* to) const {
+    if (block >= RelationGetNumberOfBlocks(index_)) return "It leads to a page that is not there.";
+    const WholePage page = read(block, to);
+    if (const Fault fault = format::verify_page(page, expected_)) raise(block, fault);
+    if (format::trailer_of(page).kind != PageKind::kTids) {
+      return "It leads to a page of another kind.";
+    }
+    const auto* header = format::at<format::TidPageHeader>(format::content_of(page), 0);
+    if (header->owner != owner.id || header->version != owner.version) {
+      return "It leads to a page of rows of another node.";
+    }
+    return header->serial < below ? nullptr : "The pages of rows are not a chain.";
+  }
+
+  /// Whether the chain still leads from one page, or from its owner, to another one.
+  bool is_next(graph::ChainOwner owner, bool is_first, BlockNumber from, BlockNumber block) {
+    if (is_first) return first_row_page(owner) == block;
+    constexpr std::uint32_t kAny = std::numeric_limits<std::uint32_t>::max();
+    return row_page_fault(from, owner, kAny, third_page_) == nullptr &&
+           format::trailer_of(WholePage{third_page_, BLCKSZ}).next == block;
+  }
+
+  /// Follows the rows of an owner, which is in the page `from`; returns their number.
   std::int64_t check_rows(BlockNumber from, Fault at, BlockNumber block, graph::ChainOwner owner) {
-    format::ChainGuard guard;
     std::int64_t rows = 0;
     std::uint32_t below = std::numeric_limits<std::uint32_t>::max();
-    while (block != format::kNoBlock) {
-      const WholePage page = read_kind(from, at, block, PageKind::kTids, other_page_);
+    for (bool is_first = true; block != format::kNoBlock; is_first = false) {
+      if (const char* const fault = row_page_fault(block, owner, below, other_page_)) {
+        if (is_next(owner, is_first, from, block)) raise(from, {fault, at.slot});
+        break;  // VACUUM was here: what follows is not looked at
+      }
+      const WholePage page{other_page_, BLCKSZ};
       const format::ConstPageBytes content = format::content_of(page);
       const auto* header = format::at<format::TidPageHeader>(content, 0);
-      if (header->owner != owner.id || header->version != owner.version)
-        raise(block, {"A page of rows belongs to another node."});
-      const bool is_new = block >= n_blocks_ || led_to_.add(block);
-      if (!is_new || guard.is_ring(block) || header->serial >= below) {
-        raise(from, {"The pages of rows are not a chain."});
-      }
+      if (block < n_blocks_) led_to_.add(block);
       below = header->serial;
       check_row_places(block, {}, format::at<format::Tid>(content, sizeof *header), header->n_tids);
       rows += header->n_tids;
@@ -314,6 +350,7 @@ class Checker {
       for (std::uint32_t i = 0; i < header.n_links; ++i) {
         ids[i] = node.group(i / core::kLinkGroup).ids[i % core::kLinkGroup];
         if (ids[i] == id) raise(block, {"A node links to itself.", at.slot});
+        // Nodes stay where they are, whatever becomes of them.
         if (!is_node(ids[i])) raise(block, {"A link leads to a node that is not there.", at.slot});
       }
       std::sort(ids, ids + header.n_links);
@@ -387,14 +424,36 @@ class Checker {
       const bool is_chained =
           kinds_[block] == PageKind::kTids || kinds_[block] == PageKind::kEntries;
       if (!is_chained || led_to_.has(block)) continue;
-      if (counts_[block] > 1) raise(block, {"Nothing leads to the page."});
+      if (counts_[block] > 1 && is_lost(block)) raise(block, {"Nothing leads to the page."});
       found_.unused_blocks += 1;
     }
   }
 
+  /// Whether a page is still one of a chain, but in none: it may have been in another one when that
+  /// was followed, or be free by now.
+  bool is_lost(BlockNumber block) {
+    if (kinds_[block] == PageKind::kEntries) return true;  // these never leave their chain
+    const WholePage page = read(block, page_);
+    if (PageIsNew(reinterpret_cast<Page>(page_)) ||
+        format::trailer_of(page).kind != PageKind::kTids) {
+      return false;
+    }
+    const auto* header = format::at<format::TidPageHeader>(format::content_of(page), 0);
+    const graph::ChainOwner owner{header->owner, header->version};
+    std::uint32_t below = std::numeric_limits<std::uint32_t>::max();
+    BlockNumber at = first_row_page(owner);
+    while (at != format::kNoBlock && at != block &&
+           row_page_fault(at, owner, below, other_page_) == nullptr) {
+      const WholePage other{other_page_, BLCKSZ};
+      below = format::at<format::TidPageHeader>(format::content_of(other), 0)->serial;
+      at = format::trailer_of(other).next;
+    }
+    return at != block;
+  }
+
   Relation heap_, index_;
   BufferAccessStrategy strategy_;
-  std::byte *page_, *other_page_;  ///< other_page_ for looks aside while page_ is in use
+  std::byte *page_, *other_page_, *third_page_;  ///< the others while page_ is in use
   format::GraphMeta meta_{};
   format::GraphShape shape_{};
   format::PageExpectations expected_{};
