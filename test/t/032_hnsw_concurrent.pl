@@ -1,4 +1,4 @@
-# Eight sessions insert, change, delete, roll back, prepare, search, vacuum and build indexes, all at once: no
+# Eight sessions insert, change, delete, roll back, prepare, search, check, vacuum and build indexes, all at once: no
 # statement fails, no search returns a row twice, no row is lost or doubled, and searches find as much as those of
 # indexes built anew. Then all that VACUUM can be told, one after the other.
 #
@@ -43,7 +43,8 @@ do
   my @vacuum = map { "VACUUM $_;" } '(INDEX_CLEANUP on) items', 'begun', '(INDEX_CLEANUP off) items', '(PARALLEL 2) items', '(FREEZE) begun';
   # ANALYZE waits with a snapshot that a concurrent build waits for: both are in one session
   # some indexes are left to the writers: items_cosine always, begun_ip in odd rounds
-  my @build = ('REINDEX INDEX CONCURRENTLY items_l2;',
+  my $check = q{DO $$ BEGIN PERFORM nearest_check('items_cosine'); END $$;};
+  my @build = ($check, 'REINDEX INDEX CONCURRENTLY items_l2;', $check,
     'CREATE INDEX CONCURRENTLY second ON items USING hnsw (v vector_l2_ops) WITH (m = 6, ef_construction = 20);', 'DROP INDEX CONCURRENTLY second;',
     $round % 2 ? () : 'REINDEX INDEX CONCURRENTLY begun_ip;', 'ANALYZE items, begun;');
   my @sessions = (
