@@ -44,8 +44,8 @@ NEAREST_FUNCTION(nearest_hnsw_handler) {
   am->ampredlocks = false;
   am->amcanparallel = false;
   am->amcaninclude = false;
-  am->amusemaintenanceworkmem = false;  // vacuum keeps nothing
-  am->amparallelvacuumoptions = VACUUM_OPTION_PARALLEL_BULKDEL;
+  am->amusemaintenanceworkmem = true;  // a bit for each node that leaves
+  am->amparallelvacuumoptions = VACUUM_OPTION_PARALLEL_BULKDEL | VACUUM_OPTION_PARALLEL_CLEANUP;
   am->amkeytype = InvalidOid;
 
   am->ambuild = graph::build;

@@ -119,7 +119,14 @@ class Inserter {
     search.run(*view, arena_);
     if (join_equal(0)) return false;
     const std::size_t met = sink_.met.size();
-    if (width > kShortWidth && search.widen(arena_, width)) search.run(*view, arena_);
+    // Further if nodes that VACUUM emptied fill the beam: they cannot become neighbors.
+    constexpr std::size_t kMostTimes = 4;
+    for (std::size_t wider = width; wider > kShortWidth && wider <= kMostTimes * width;
+         wider += width) {
+      if (wider > width && sink_.met.size() >= width) break;
+      if (!search.widen(arena_, wider)) break;
+      search.run(*view, arena_);
+    }
     if (join_equal(met)) return false;
     std::sort(sink_.met.begin(), sink_.met.end(), [](const Met& a, const Met& b) {
       return a.distance < b.distance || (a.distance == b.distance && a.node.id < b.node.id);
