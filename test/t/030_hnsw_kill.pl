@@ -102,7 +102,8 @@ for my $round (1 .. $rounds)
 
   # after some of the steps, another number of them in each round
   my $enough = 100 + int rand 400;
-  HnswChanges::wait_until(sub { HnswChanges::have_done($enough, @sessions) }, "$enough steps are done");
+  HnswChanges::wait_until(sub { HnswChanges::have_done($enough, @sessions) && !grep { !(HnswChanges::progress($_))[2] } @sessions },
+    "$enough steps are done, some by each session");
   my %title = (insert => 'INSERT', vector => 'UPDATE', other => 'UPDATE', delete => 'DELETE', vacuum => 'VACUUM', begun => 'INSERT');
   kill_in_statements($when, map { (HnswChanges::progress($_))[2] => [ $_, $title{ $_->{name} } ] } grep { $title{ $_->{name} } } @sessions);
   my @open = $changes->finish(@sessions);
