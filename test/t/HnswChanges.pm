@@ -253,7 +253,8 @@ sub transaction
   my $end = rand() < 0.7 ? 'COMMIT' : 'ROLLBACK';
   undo_to($s, $begin) if $end eq 'ROLLBACK';
   return $sql . "$end;" if rand() < 0.5;
-  my $name = "'$s->{name}_" . @{ $s->{steps} } . q{'};
+  # named by its end: if a crash leaves it prepared, it may be rolled back, but be committed only if it was to be
+  my $name = "'$s->{name}_" . @{ $s->{steps} } . '_' . lc($end) . q{'};
   return $sql . "PREPARE TRANSACTION $name;\n$end PREPARED $name;";
 }
 
