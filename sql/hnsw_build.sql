@@ -22,10 +22,10 @@ END $$;
 CREATE FUNCTION hnsw_check(items regclass) RETURNS TABLE (rows bigint, missing bigint, surplus bigint, itself bigint)
   LANGUAGE plpgsql SET enable_sort = off AS $$
 BEGIN
-  EXECUTE hnsw_by_index(format('CREATE TEMP TABLE hnsw_found AS SELECT ctid AS row, id FROM %s ORDER BY v <-> hnsw_point(1, 8)', items));
+  EXECUTE hnsw_by_index(format('CREATE TEMP TABLE hnsw_found AS SELECT id FROM %s ORDER BY v <-> hnsw_point(1, 8)', items));
   SET LOCAL enable_seqscan = on;
   SET LOCAL enable_indexscan = off;
-  EXECUTE format('CREATE TEMP TABLE hnsw_exact AS SELECT ctid AS row, id FROM %s', items);
+  EXECUTE format('CREATE TEMP TABLE hnsw_exact AS SELECT id FROM %s', items);
   SET LOCAL enable_indexscan = on;
   SET LOCAL enable_seqscan = off;
   RETURN QUERY EXECUTE hnsw_by_index(format('SELECT (SELECT count(*) FROM hnsw_found),

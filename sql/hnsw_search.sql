@@ -108,13 +108,23 @@ INSERT INTO hnsw_simple SELECT i, hnsw_point(i + 5000, 6) FROM generate_series(1
 CREATE INDEX ON hnsw_simple USING hnsw (v vector_l2_ops);
 CREATE FUNCTION hnsw_scan(mode text, ef_search integer, max_tuples integer DEFAULT 20000)
   RETURNS TABLE (rows bigint, ids bigint, falls boolean) LANGUAGE plpgsql AS $$
+DECLARE
+  item record;
+  before double precision;
+  all_ids integer[];
 BEGIN
   PERFORM set_config('hnsw.iterative_scan', mode, true), set_config('hnsw.ef_search', ef_search::text, true),
     set_config('hnsw.max_scan_tuples', max_tuples::text, true);
-  RETURN QUERY WITH found AS MATERIALIZED (SELECT id, v <-> '[1,2,3,-1,-2,-3]' AS d FROM hnsw_simple
-      ORDER BY v <-> '[1,2,3,-1,-2,-3]'),
-    placed AS (SELECT *, lag(d) OVER () AS before FROM found)
-  SELECT count(*), count(DISTINCT id), bool_or(d < before) FROM placed;
+  rows := 0;
+  falls := false;
+  FOR item IN SELECT id, v <-> '[1,2,3,-1,-2,-3]' AS d FROM hnsw_simple ORDER BY v <-> '[1,2,3,-1,-2,-3]' LOOP
+    rows := rows + 1;
+    all_ids := all_ids || item.id;
+    falls := falls OR coalesce(item.d < before, false);
+    before := item.d;
+  END LOOP;
+  ids := (SELECT count(DISTINCT id) FROM unnest(all_ids) AS id);
+  RETURN NEXT;
 END $$;
 SELECT ef_search, rows BETWEEN 1 AND ef_search AS few, rows = ids AS once, falls
   FROM unnest(ARRAY[1, 2, 10, 40, 1000]) AS ef_search, hnsw_scan('off', ef_search) ORDER BY 1;
