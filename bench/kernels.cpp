@@ -133,6 +133,11 @@ void pairwise(benchmark::State& state, Kernel kernel, LoadLoop load, std::size_t
 using BlockKernel = void (*)(const float*, std::size_t, const float*, std::size_t, std::size_t,
                              float*);
 
+/// Floating-point operations per second, counting a multiplication and an addition.
+benchmark::Counter operations(benchmark::State& state, double at_once) {
+  return {at_once * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate};
+}
+
 void block(benchmark::State& state, BlockKernel kernel, std::size_t dim) {
   constexpr std::size_t kRows = 64;
   const std::vector<float> a = random_floats(kRows * dim), b = random_floats(kRows * dim);
@@ -141,9 +146,22 @@ void block(benchmark::State& state, BlockKernel kernel, std::size_t dim) {
     kernel(a.data(), kRows, b.data(), kRows, dim, out.data());
     benchmark::DoNotOptimize(out.data());
   }
+  state.counters["FLOP/s"] = operations(state, 2.0 * kRows * kRows * static_cast<double>(dim));
   state.counters["ns/pair"] =
       benchmark::Counter(1e-9 * kRows * kRows * static_cast<double>(state.iterations()),
                          benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+}
+
+/// As block, with the second vectors as a panel.
+void panel(benchmark::State& state, const KernelTable& table, std::size_t dim) {
+  constexpr std::size_t kRows = 60, kWidth = 64;
+  const std::vector<float> a = random_floats(kRows * dim), b = random_floats(kWidth * dim);
+  std::vector<float> out(kRows * kWidth);
+  for (auto _ : state) {
+    table.panel_products_f32(a.data(), kRows, dim, b.data(), kWidth, out.data());
+    benchmark::DoNotOptimize(out.data());
+  }
+  state.counters["FLOP/s"] = operations(state, 2.0 * kRows * kWidth * static_cast<double>(dim));
 }
 
 template <class T>
@@ -228,6 +246,11 @@ void register_set(const KernelTable& table) {
     const auto l1_i8 = [l1 = table.l1_i8](const std::int8_t* a, const std::int8_t* b,
                                           std::size_t n) { return l1(a, 0.01F, b, 0.02F, n); };
     add_codes("l1_i8", l1_i8, std::int8_t{});
+  }
+  for (const std::size_t dim : {4, 8, 128, 384, 768, 1536}) {
+    benchmark::RegisterBenchmark(
+        ("panel_products/" + set + "/" + std::to_string(dim)).c_str(),
+        [&table, dim](benchmark::State& state) { panel(state, table, dim); });
   }
   for (const std::size_t dim : kDims) {
     const std::string where = "/" + set + "/" + std::to_string(dim);
