@@ -29,9 +29,9 @@ struct PanelShape {
   constexpr std::size_t floats() const { return panels() * width() * dim; }
 };
 
-/// values: (shape.n, shape.dim) row-major; panels: (shape.floats()).
-inline void fill_panels(const PanelShape& shape, const float* values, float* panels) {
-  const std::size_t width = shape.width();
+/// values: (shape.n, shape.dim) row-major; panels: (shape.floats()), or one panel of any width.
+inline void fill_panels(const PanelShape& shape, const float* values, float* panels,
+                        std::size_t width) {
   for (std::size_t first = 0; first < shape.n; first += width) {
     const std::size_t n = std::min(width, shape.n - first);
     float* const panel = panels + first * shape.dim;
@@ -54,7 +54,7 @@ struct CentroidPanels {
 
   /// centroids: (n, dim) row-major.
   void fill(const float* centroids) const {
-    fill_panels(shape, centroids, panels);
+    fill_panels(shape, centroids, panels, shape.width());
     for (std::size_t c = 0; c < shape.n; ++c) {
       const float* const centroid = centroids + c * shape.dim;
       half_squares[c] = 0.5F * kernels().inner_product_f32(centroid, centroid, shape.dim);

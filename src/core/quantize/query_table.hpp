@@ -1,0 +1,79 @@
+/// What a query prepares once for all codes of all lists: products with what each symbol stands
+/// for.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "core/kernels/table.hpp"
+#include "core/quantize/code_block.hpp"
+#include "core/quantize/scalar_code.hpp"
+
+namespace nearest::core {
+
+/// A table of 4-bit symbols in 8 bits: <r̂, q> ~ offset + step·(sum of entries). Each entry is off
+/// by step/2 at most, so the sum by about step·sqrt(segments/12): some percent of what the code
+/// itself is off by.
+struct ByteTable {
+  std::uint8_t* entries;  ///< (segments, 16)
+  float offset, step;
+};
+
+/// products: (segments, 16); entries: (segments, 16), the caller's. One step for all segments, so
+/// that sums are whole numbers.
+inline ByteTable make_byte_table(const float* products, std::size_t segments,
+                                 std::uint8_t* entries) {
+  constexpr std::size_t kSymbols = 16;
+  float widest = 0;
+  double offset = 0;
+  for (std::size_t s = 0; s < segments; ++s) {
+    const auto [least, most] =
+        std::minmax_element(products + s * kSymbols, products + (s + 1) * kSymbols);
+    widest = std::max(widest, *most - *least);
+    offset += static_cast<double>(*least);
+  }
+  const float step = widest / 255;
+  const float inverse = step > 0 ? 1 / step : 0;
+  for (std::size_t s = 0; s < segments; ++s) {
+    const float* const from = products + s * kSymbols;
+    const float least = *std::min_element(from, from + kSymbols);
+    for (std::size_t k = 0; k < kSymbols; ++k) {
+      const float whole = std::min(255.0F, round_small((from[k] - least) * inverse));
+      entries[s * kSymbols + k] = static_cast<std::uint8_t>(whole);
+    }
+  }
+  return {entries, static_cast<float>(offset), step};
+}
+
+/// Products with sign codes (sign_code.hpp): q: (dim); products: (ceil(dim/4), 16).
+inline void sign_products(std::span<const float> q, float* products) {
+  constexpr std::size_t kSymbols = 16, kDims = 4;
+  for (std::size_t begin = 0; begin < q.size(); begin += kDims, products += kSymbols) {
+    float four[kDims] = {};
+    std::copy_n(q.data() + begin, std::min(kDims, q.size() - begin), four);
+    products[0] = -four[0] - four[1] - four[2] - four[3];
+    for (std::size_t k = 1; k < kSymbols; ++k) {  // k without its lowest bit, and that bit turned
+      std::size_t bit = 0;
+      while ((k >> bit & 1U) == 0) ++bit;
+      products[k] = products[k & (k - 1)] + 2 * four[bit];
+    }
+  }
+}
+
+/// <r̂, q> of one code of 8-bit symbols. products: (segments, 256); code: (segments).
+inline float product_of_bytes(const float* products, const std::uint8_t* code,
+                              std::size_t segments) {
+  constexpr std::size_t kSymbols = 256;
+  float sums[4] = {};
+  std::size_t s = 0;
+  for (; s + 4 <= segments; s += 4) {
+    for (std::size_t i = 0; i < 4; ++i) sums[i] += products[(s + i) * kSymbols + code[s + i]];
+  }
+  for (; s < segments; ++s) sums[0] += products[s * kSymbols + code[s]];
+  return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+}
+
+}  // namespace nearest::core
