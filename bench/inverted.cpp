@@ -669,6 +669,7 @@ void refinement_table(const VectorSet& set, const Lists& lists, const Experiment
   const std::size_t d = set.dim;
   const Refinement kinds[] = {{"extra bits, 3 in all", 3, core::extra_bits_bytes(d, 3) + 12},
                               {"extra bits, 4 in all", 4, core::extra_bits_bytes(d, 4) + 12},
+                              {"extra bits, 5 in all", 5, core::extra_bits_bytes(d, 5) + 12},
                               {"extra bits, 6 in all", 6, core::extra_bits_bytes(d, 6) + 12},
                               {"extra bits, 8 in all", 8, core::extra_bits_bytes(d, 8) + 12},
                               {"sq8", 0, d + 12},

@@ -6,6 +6,7 @@
 /// are kept apart, for those codes that the first bit leaves in question.
 #pragma once
 
+#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -118,18 +119,37 @@ inline void pack_levels(const std::int8_t* w, std::size_t dim, unsigned bits, st
   }
 }
 
+/// Eight fields of `width` < 8 bits, one after another, become eight bytes, by halves.
+constexpr std::uint64_t spread_fields(std::uint64_t x, unsigned width) {
+  const std::uint64_t one = (std::uint64_t{1} << width) - 1U;
+  const std::uint64_t two = (std::uint64_t{1} << (2 * width)) - 1U;
+  const std::uint64_t four = (std::uint64_t{1} << (4 * width)) - 1U;
+  x = (x & four) | (x >> (4 * width) & four) << 32;
+  x = (x & two * 0x0000'0001'0000'0001U) | (x >> (2 * width) & two * 0x0000'0001'0000'0001U) << 16;
+  return (x & one * 0x0001'0001'0001'0001U) | (x >> width & one * 0x0001'0001'0001'0001U) << 8;
+}
+
+/// A byte of 1 for each bit of a byte that is clear.
+constexpr std::uint64_t bytes_of_clear_bits(std::uint8_t bits) {
+  const std::uint64_t all =
+      std::uint64_t{static_cast<std::uint8_t>(~bits)} * 0x0101'0101'0101'0101U;
+  return ((all & 0x8040'2010'0804'0201U) + 0x7F7F'7F7F'7F7F'7F7FU) >> 7 & 0x0101'0101'0101'0101U;
+}
+
 inline void unpack_levels(const std::uint8_t* row, const std::uint8_t* extra, std::size_t dim,
                           unsigned bits, std::int8_t* w) {
   const unsigned rest = bits - 1;
-  const std::uint64_t mask = (std::uint64_t{1} << rest) - 1U;
+  const std::uint64_t negative = 0xFFU << rest & 0xFFU;  // what two's complement has in front
   for (std::size_t begin = 0; begin < dim; begin += 8, extra += rest) {
     std::uint64_t eight = 0;
     for (unsigned byte = 0; byte < rest; ++byte) eight |= std::uint64_t{extra[byte]} << (8 * byte);
-    const unsigned signs = row[begin / 8];
-    const std::size_t n = dim - begin < 8 ? dim - begin : 8;
-    for (std::size_t i = 0; i < n; ++i) {
-      const int low = static_cast<int>(eight >> (rest * i) & mask);
-      w[begin + i] = static_cast<std::int8_t>((signs >> i & 1U) != 0 ? low : low - (1 << rest));
+    eight = spread_fields(eight, rest) | negative * bytes_of_clear_bits(row[begin / 8]);
+    if constexpr (std::endian::native == std::endian::little) {
+      std::memcpy(w + begin, &eight, dim - begin < 8 ? dim - begin : 8);
+    } else {
+      for (std::size_t i = begin; i < dim && i < begin + 8; ++i, eight >>= 8) {
+        w[i] = static_cast<std::int8_t>(static_cast<std::uint8_t>(eight));
+      }
     }
   }
 }
