@@ -4,7 +4,9 @@
 //
 // reads FOLDER/NAME.txt, NAME_base.f32, NAME_query.f32, NAME_truth_l2.i32 (bench/export.py). Prints
 // tables for bench/README.md:
-//   lists      probes and time for a recall, by the number of lists (one bit, random rotation)
+//   lists      probes and time for a recall, by the number of lists (one bit, random rotation);
+//   with
+//              --lists N, for N too
 //   codes      by quantizer and rotation, with the probes that hold 0.95 and 0.99 of the true ten:
 //              what the bound leaves to refine, true rows that it loses, time
 //   refinement heap rows that the executor fetches, by what the cold pages hold
@@ -28,6 +30,7 @@
 #include <vector>
 
 #include "core/cluster/two_level.hpp"
+#include "core/ivf/params.hpp"
 #include "core/ivf/rank_lists.hpp"
 #include "core/ivf/scan_block.hpp"
 #include "core/quantize/product_code.hpp"
@@ -577,28 +580,37 @@ std::size_t probes_for(const std::vector<double>& held, double recall) {
   return probes;
 }
 
-void lists_table(const VectorSet& set, const Experiment& experiment) {
+void lists_line(const VectorSet& set, std::size_t n, const Experiment& experiment) {
+  constexpr double kGoals[] = {0.9, 0.95, 0.99};
+  const Lists lists = Lists::train(set, n);
+  const std::vector<double> held = experiment.held(lists);
+  const Rotated rotated(set, lists, Rotation::kRandom);
+  Index index(set, lists, rotated, kQuantizers[0]);
+  std::printf("| %zu | %zu | %.2f | %.2f | %.2f", n, set.rows / n, lists.train_seconds,
+              lists.assign_seconds, lists.imbalance());
+  for (const double goal : kGoals) {
+    const std::size_t probes = probes_for(held, goal);
+    const Measured measured = experiment.run(index, probes);
+    std::printf(" | %zu: %.3f, %.0f, %.0f", probes, measured.recall, measured.scored,
+                measured.microseconds);
+  }
+  const std::size_t usual = core::default_probes(n);
+  const Measured measured = experiment.run(index, usual);
+  std::printf(" | %zu: %.3f, %.0f, %.0f |\n", usual, measured.recall, measured.scored,
+              measured.microseconds);
+  std::fflush(stdout);
+}
+
+void lists_table(const VectorSet& set, std::size_t n_lists, const Experiment& experiment) {
   std::puts(
-      "\n| lists | rows a list | k-means s | assign s | imbalance | probes for 0.9, 0.95, 0.99 "
-      "| scored, us at 0.9 | 0.95 | 0.99 |");
+      "\n| lists | rows a list | k-means s | assign s | imbalance | probes: recall, scored, us for "
+      "0.9 | for 0.95 | for 0.99 | default probes |");
   std::puts("| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
   const double root = std::sqrt(static_cast<double>(set.rows));
   for (const double factor : {0.5, 1.0, 2.0, 4.0}) {
-    const auto n = static_cast<std::size_t>(factor * root);
-    const Lists lists = Lists::train(set, n);
-    const std::vector<double> held = experiment.held(lists);
-    const Rotated rotated(set, lists, Rotation::kRandom);
-    Index index(set, lists, rotated, kQuantizers[0]);
-    std::printf("| %zu | %zu | %.2f | %.2f | %.2f | %zu, %zu, %zu", n, set.rows / n,
-                lists.train_seconds, lists.assign_seconds, lists.imbalance(), probes_for(held, 0.9),
-                probes_for(held, 0.95), probes_for(held, 0.99));
-    for (const double recall : {0.9, 0.95, 0.99}) {
-      const Measured measured = experiment.run(index, probes_for(held, recall));
-      std::printf(" | %.0f, %.0f", measured.scored, measured.microseconds);
-    }
-    std::puts(" |");
-    std::fflush(stdout);
+    lists_line(set, static_cast<std::size_t>(factor * root), experiment);
   }
+  if (n_lists > 0) lists_line(set, n_lists, experiment);
 }
 
 void codes_table(const VectorSet& set, const Lists& lists, const Experiment& experiment) {
@@ -719,9 +731,9 @@ void run(const std::string& prefix, std::size_t n_lists, std::size_t n_queries, 
   const VectorSet set = VectorSet::read(prefix, n_queries);
   const Experiment experiment(set);
   std::printf("%zu rows x %zu, %zu queries\n", set.rows, set.dim, set.n_queries);
-  lists_table(set, experiment);
+  lists_table(set, n_lists, experiment);
   if (lists_only) return;
-  if (n_lists == 0) n_lists = static_cast<std::size_t>(std::sqrt(static_cast<double>(set.rows)));
+  if (n_lists == 0) n_lists = core::default_lists(set.rows);
   const Lists lists = Lists::train(set, n_lists);
   refinement_table(set, lists, experiment);
   codes_table(set, lists, experiment);

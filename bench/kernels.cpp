@@ -10,6 +10,8 @@
 //   table_sums/SET/segments      codes per second of 4-bit symbols, with their estimates: of one
 //                                bit per dimension, four a segment, or of product quantization
 //   byte_codes/segments          codes per second of 8-bit symbols
+//   level_codes/bits/dim         codes per second of several bits per dimension, unpacked and
+//                                multiplied with a query
 //   shortest_digits/SET          decimal digits of 64 numbers, as text output finds them
 //
 // The data stay in the first- and second-level caches: one vector against kVectors others, as when
@@ -29,6 +31,7 @@
 #include "core/cluster/nearest_centroid.hpp"
 #include "core/kernels/table.hpp"
 #include "core/quantize/query_table.hpp"
+#include "core/quantize/sign_code.hpp"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -254,6 +257,26 @@ void byte_codes(benchmark::State& state, std::size_t segments) {
   state.counters["codes/s"] = codes_per_second(state, kCodes);
 }
 
+/// Codes of more bits, as they are refined: unpacked and multiplied with a query.
+void level_codes(benchmark::State& state, std::size_t dim, unsigned bits) {
+  constexpr std::size_t kCodes = 64;
+  const std::size_t row_bytes = nearest::core::code_row_bytes(nearest::core::sign_segments(dim));
+  const std::size_t extra_bytes = nearest::core::extra_bits_bytes(dim, bits);
+  const auto rows = random_integers<std::uint8_t>(kCodes * row_bytes, 1U << 20);
+  const auto extra = random_integers<std::uint8_t>(kCodes * extra_bytes, 1U << 20);
+  const auto query = random_integers<std::int16_t>(dim, 1000);
+  std::vector<std::int8_t> w(dim);
+  for (auto _ : state) {
+    for (std::size_t i = 0; i < kCodes; ++i) {
+      nearest::core::unpack_levels(&rows[i * row_bytes], &extra[i * extra_bytes], dim, bits,
+                                   w.data());
+      benchmark::DoNotOptimize(
+          nearest::core::kernels().inner_product_i8_i16(w.data(), query.data(), dim));
+    }
+  }
+  state.counters["codes/s"] = codes_per_second(state, kCodes);
+}
+
 struct HeapArena {
   void* allocate(std::size_t bytes) const { return ::operator new (bytes, std::align_val_t{64}); }
   void release(void* memory) const { ::operator delete (memory, std::align_val_t{64}); }
@@ -360,6 +383,13 @@ int main(int argc, char** argv) {
     benchmark::RegisterBenchmark(
         ("byte_codes/" + std::to_string(segments)).c_str(),
         [segments](benchmark::State& state) { byte_codes(state, segments); });
+  }
+  for (const std::size_t dim : {384, 768}) {
+    for (const unsigned bits : {4U, 6U, 8U}) {
+      benchmark::RegisterBenchmark(
+          ("level_codes/" + std::to_string(bits) + "/" + std::to_string(dim)).c_str(),
+          [dim, bits](benchmark::State& state) { level_codes(state, dim, bits); });
+    }
   }
   benchmark::RunSpecifiedBenchmarks();
 }

@@ -8,9 +8,9 @@
 namespace nearest::core {
 
 /// Training is cut into rounds of chunks, each chunk far below a second of work.
-///
-///   run(n, f)            calls f(chunk) once for every chunk in [0, n), in any order, on any
-///   threads round(done, total)   after each round of a loop, on the thread that called: progress
+///   run(n, f): calls f(chunk) once for every chunk in [0, n), in any order, on any threads.
+///   round(done, total): after each round of a loop, on the thread that called. Progress of that
+///   loop alone: seeds, Lloyd rounds, codebooks and groups of lists each count for themselves.
 ///
 /// 1. f neither allocates, fails nor calls the caller, so threads may run it.
 /// 2. run and round may leave by a jump between two calls of f: nothing needs to be cleaned up.

@@ -84,33 +84,35 @@ inline void set_mean(const Rows& rows, const std::uint32_t* members, std::size_t
   for (std::size_t d = 0; d < rows.dim; ++d) mean[d] *= scale;
 }
 
-/// Each empty cluster gets a row of the one that is the largest by then, and half of its count.
-/// sizes: (clusters), changed. Returns the number of empty clusters.
-inline std::size_t fill_empty(const Rows& rows, const ClusterOrder& order, std::size_t clusters,
-                              Random& random, std::uint32_t* sizes, float* centroids) {
-  std::size_t n_empty = 0;
+/// Each empty cluster gets a row of the one that is the largest by then, and half of its count, as
+/// long as there is one with two rows. sizes: (clusters), changed.
+inline void fill_empty(const Rows& rows, const ClusterOrder& order, std::size_t clusters,
+                       Random& random, std::uint32_t* sizes, float* centroids) {
   for (std::size_t c = 0; c < clusters; ++c) {
     if (sizes[c] != 0) continue;
-    ++n_empty;
     std::size_t largest = clusters;
     for (std::size_t j = 0; j < clusters; ++j) {
-      if (order.size(j) == 0 || sizes[j] < 2) continue;  // no row to spare
+      if (order.size(j) == 0 || sizes[j] < 2) continue;
       if (largest == clusters || sizes[j] > sizes[largest]) largest = j;
     }
-    if (largest == clusters) continue;
+    if (largest == clusters) return;
     const std::size_t member = order.starts[largest] + random.below(order.size(largest));
     std::copy_n(rows.row(order.order[member]), rows.dim, centroids + c * rows.dim);
     sizes[c] = sizes[largest] / 2;
     sizes[largest] -= sizes[c];
   }
-  return n_empty;
 }
 
-/// Trains centroids (clusters, dim) on rows; there must be one row at least. With fewer rows than
-/// clusters, centroids come more than once.
+/// Trains centroids (clusters, dim) on rows; there must be one row at least. If there are no more
+/// rows than clusters, the rows are the centroids, in turn.
 template <Arena A, Runner R>
 void kmeans(A arena, R& runner, const Rows& rows, const KMeansOptions& options, float* centroids) {
   const std::size_t n = rows.n, dim = rows.dim, clusters = options.clusters;
+  if (n <= clusters) {
+    for (std::size_t c = 0; c < clusters; ++c)
+      std::copy_n(rows.row(c % n), dim, centroids + c * dim);
+    return;
+  }
   seed_centroids(arena, runner, rows, clusters, options.seed, centroids);
 
   const auto allocate = [&arena]<class T>(T*& array, std::size_t size) {

@@ -81,7 +81,8 @@ inline std::size_t rank_lists(const CoarseCodes& lists, const ListGroups& groups
     }
   }
   const std::size_t found = std::min(probes, n);
-  std::partial_sort(ranked, ranked + found, ranked + n);
+  if (found < n) std::nth_element(ranked, ranked + found, ranked + n);
+  std::sort(ranked, ranked + found);
   return found;
 }
 

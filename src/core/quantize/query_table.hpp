@@ -3,14 +3,12 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 
 #include "core/kernels/table.hpp"
 #include "core/quantize/code_block.hpp"
-#include "core/quantize/scalar_code.hpp"
 
 namespace nearest::core {
 
@@ -27,22 +25,35 @@ struct ByteTable {
 inline ByteTable make_byte_table(const float* products, std::size_t segments,
                                  std::uint8_t* entries) {
   constexpr std::size_t kSymbols = 16;
+  const auto least_of = [products](std::size_t s) {
+    float least = products[s * kSymbols];
+#pragma omp simd reduction(min : least)
+    for (std::size_t k = 0; k < kSymbols; ++k) {
+      least = products[s * kSymbols + k] < least ? products[s * kSymbols + k] : least;
+    }
+    return least;
+  };
   float widest = 0;
   double offset = 0;
   for (std::size_t s = 0; s < segments; ++s) {
-    const auto [least, most] =
-        std::minmax_element(products + s * kSymbols, products + (s + 1) * kSymbols);
-    widest = std::max(widest, *most - *least);
-    offset += static_cast<double>(*least);
+    float most = products[s * kSymbols];
+#pragma omp simd reduction(max : most)
+    for (std::size_t k = 0; k < kSymbols; ++k) {
+      most = products[s * kSymbols + k] > most ? products[s * kSymbols + k] : most;
+    }
+    const float least = least_of(s);
+    widest = std::max(widest, most - least);
+    offset += static_cast<double>(least);
   }
   const float step = widest / 255;
   const float inverse = step > 0 ? 1 / step : 0;
   for (std::size_t s = 0; s < segments; ++s) {
     const float* const from = products + s * kSymbols;
-    const float least = *std::min_element(from, from + kSymbols);
+    const float least = least_of(s);
+#pragma omp simd
     for (std::size_t k = 0; k < kSymbols; ++k) {
-      const float whole = std::min(255.0F, round_small((from[k] - least) * inverse));
-      entries[s * kSymbols + k] = static_cast<std::uint8_t>(whole);
+      const auto whole = static_cast<std::int32_t>((from[k] - least) * inverse + 0.5F);
+      entries[s * kSymbols + k] = static_cast<std::uint8_t>(whole > 255 ? 255 : whole);
     }
   }
   return {entries, static_cast<float>(offset), step};
@@ -55,10 +66,9 @@ inline void sign_products(std::span<const float> q, float* products) {
     float four[kDims] = {};
     std::copy_n(q.data() + begin, std::min(kDims, q.size() - begin), four);
     products[0] = -four[0] - four[1] - four[2] - four[3];
-    for (std::size_t k = 1; k < kSymbols; ++k) {  // k without its lowest bit, and that bit turned
-      std::size_t bit = 0;
-      while ((k >> bit & 1U) == 0) ++bit;
-      products[k] = products[k & (k - 1)] + 2 * four[bit];
+    for (std::size_t bit = 0; bit < kDims; ++bit) {
+      const std::size_t n = std::size_t{1} << bit;
+      for (std::size_t k = 0; k < n; ++k) products[n + k] = products[k] + 2 * four[bit];
     }
   }
 }

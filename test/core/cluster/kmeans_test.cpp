@@ -209,8 +209,7 @@ TEST(KMeans, empty_clusters_get_rows_of_the_largest) {
   EXPECT_EQ(order, (std::vector<std::uint32_t>{6, 7, 0, 1, 2, 3, 4, 5}));
   std::vector<float> centroids = {100.5F, -1, 2.5F, -1};
   Random random(1);
-  EXPECT_EQ(fill_empty({values.data(), 8, 1}, clusters, 4, random, sizes.data(), centroids.data()),
-            2U);
+  fill_empty({values.data(), 8, 1}, clusters, 4, random, sizes.data(), centroids.data());
   for (const std::size_t c : {1, 3}) {
     EXPECT_GE(centroids[c], 0);
     EXPECT_LE(centroids[c], 5);
