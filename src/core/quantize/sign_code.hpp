@@ -6,7 +6,6 @@
 /// are kept apart, for those codes that the first bit leaves in question.
 #pragma once
 
-#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -136,21 +135,51 @@ constexpr std::uint64_t bytes_of_clear_bits(std::uint8_t bits) {
   return ((all & 0x8040'2010'0804'0201U) + 0x7F7F'7F7F'7F7F'7F7FU) >> 7 & 0x0101'0101'0101'0101U;
 }
 
+/// unpack_levels for kRest bits beside the sign, so that shifts are constants.
+template <unsigned kRest>
+void unpack_levels_of(const std::uint8_t* row, const std::uint8_t* extra, std::size_t dim,
+                      std::int8_t* w) {
+  constexpr std::uint64_t kNegative = 0xFFU << kRest & 0xFFU;  // two's complement has it in front
+  const auto group = [&](std::size_t g) {
+    std::uint64_t eight = 0;
+    const std::uint8_t* const bytes = extra + g * kRest;
+#pragma GCC unroll 8
+    for (unsigned i = 0; i < kRest; ++i) eight |= std::uint64_t{bytes[i]} << (8 * i);
+    return spread_fields(eight, kRest) | kNegative * bytes_of_clear_bits(row[g]);
+  };
+  const std::size_t whole = dim / 8;
+  for (std::size_t g = 0; g < whole; ++g) {
+    const std::uint64_t eight = group(g);
+#pragma GCC unroll 8
+    for (unsigned i = 0; i < 8; ++i) {
+      w[8 * g + i] = static_cast<std::int8_t>(static_cast<std::uint8_t>(eight >> (8 * i)));
+    }
+  }
+  if (dim % 8 == 0) return;
+  const std::uint64_t last = group(whole);
+  for (std::size_t i = 0; i < dim % 8; ++i) {
+    w[8 * whole + i] = static_cast<std::int8_t>(static_cast<std::uint8_t>(last >> (8 * i)));
+  }
+}
+
+/// Puts together what pack_levels split; w: (dim).
 inline void unpack_levels(const std::uint8_t* row, const std::uint8_t* extra, std::size_t dim,
                           unsigned bits, std::int8_t* w) {
-  const unsigned rest = bits - 1;
-  const std::uint64_t negative = 0xFFU << rest & 0xFFU;  // what two's complement has in front
-  for (std::size_t begin = 0; begin < dim; begin += 8, extra += rest) {
-    std::uint64_t eight = 0;
-    for (unsigned byte = 0; byte < rest; ++byte) eight |= std::uint64_t{extra[byte]} << (8 * byte);
-    eight = spread_fields(eight, rest) | negative * bytes_of_clear_bits(row[begin / 8]);
-    if constexpr (std::endian::native == std::endian::little) {
-      std::memcpy(w + begin, &eight, dim - begin < 8 ? dim - begin : 8);
-    } else {
-      for (std::size_t i = begin; i < dim && i < begin + 8; ++i, eight >>= 8) {
-        w[i] = static_cast<std::int8_t>(static_cast<std::uint8_t>(eight));
-      }
-    }
+  switch (bits) {
+    case 2:
+      return unpack_levels_of<1>(row, extra, dim, w);
+    case 3:
+      return unpack_levels_of<2>(row, extra, dim, w);
+    case 4:
+      return unpack_levels_of<3>(row, extra, dim, w);
+    case 5:
+      return unpack_levels_of<4>(row, extra, dim, w);
+    case 6:
+      return unpack_levels_of<5>(row, extra, dim, w);
+    case 7:
+      return unpack_levels_of<6>(row, extra, dim, w);
+    default:
+      return unpack_levels_of<7>(row, extra, dim, w);
   }
 }
 
