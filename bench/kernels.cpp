@@ -1,13 +1,18 @@
 // Times the distance kernels of every instruction set that this CPU has.
 //
-//   load/SET/dim            the yardstick: only loads the bytes that a distance needs, no
-//   arithmetic l2_squared/SET/dim      inner_product, cosine_sums, l1: one pair after another
-//   l2_block/SET/dim        64 x 64 vectors by the blocked kernel; time per pair
-//   inner_product_block/SET/dim
-//   inner_product_i8/SET/dim           codes of 8 bits; inner_product_i8_i16, l1_f32_i8, l1_i8
-//   masked_sums/SET/bits    32 codes of one bit per dimension against a query of four, in four
-//   calls shortest_digits/SET     decimal digits of 64 numbers, as text output finds them; time per
-//   number
+//   load/SET/dim                 the yardstick: only loads the bytes that a distance needs
+//   l2_squared/SET/dim           inner_product, cosine_sums, l1: one pair after another
+//   l2_block/SET/dim             inner_product_block: 64 x 64 vectors by the blocked kernel
+//   panel_products/SET/dim       60 vectors with 64 that are stored by columns
+//   nearest_centroid/SET/dim     rows per second that k-means assigns to 1,024 centroids
+//   inner_product_i8/SET/dim     codes of 8 bits; inner_product_i8_i16, l1_f32_i8, l1_i8
+//   masked_sums/SET/bits         32 codes of one bit per dimension against a query of four bits
+//   table_sums/SET/segments      codes per second of 4-bit symbols, with their estimates: of one
+//                                bit per dimension, four a segment, or of product quantization
+//   byte_codes/segments          codes per second of 8-bit symbols
+//   level_codes/bits/dim         codes per second of several bits per dimension, unpacked and
+//                                multiplied with a query
+//   shortest_digits/SET          decimal digits of 64 numbers, as text output finds them
 //
 // The data stay in the first- and second-level caches: one vector against kVectors others, as when
 // a query meets rows. The counter "ns/pair" is the time of one distance; "vs_load" divides it by
@@ -18,11 +23,15 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <new>
 #include <random>
 #include <string>
 #include <vector>
 
+#include "core/cluster/nearest_centroid.hpp"
 #include "core/kernels/table.hpp"
+#include "core/quantize/query_table.hpp"
+#include "core/quantize/sign_code.hpp"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -133,6 +142,11 @@ void pairwise(benchmark::State& state, Kernel kernel, LoadLoop load, std::size_t
 using BlockKernel = void (*)(const float*, std::size_t, const float*, std::size_t, std::size_t,
                              float*);
 
+/// Floating-point operations per second, counting a multiplication and an addition.
+benchmark::Counter operations(benchmark::State& state, double at_once) {
+  return {at_once * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate};
+}
+
 void block(benchmark::State& state, BlockKernel kernel, std::size_t dim) {
   constexpr std::size_t kRows = 64;
   const std::vector<float> a = random_floats(kRows * dim), b = random_floats(kRows * dim);
@@ -141,9 +155,22 @@ void block(benchmark::State& state, BlockKernel kernel, std::size_t dim) {
     kernel(a.data(), kRows, b.data(), kRows, dim, out.data());
     benchmark::DoNotOptimize(out.data());
   }
+  state.counters["FLOP/s"] = operations(state, 2.0 * kRows * kRows * static_cast<double>(dim));
   state.counters["ns/pair"] =
       benchmark::Counter(1e-9 * kRows * kRows * static_cast<double>(state.iterations()),
                          benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+}
+
+/// As block, with the second vectors as a panel.
+void panel(benchmark::State& state, const KernelTable& table, std::size_t dim) {
+  constexpr std::size_t kRows = 60, kWidth = 64;
+  const std::vector<float> a = random_floats(kRows * dim), b = random_floats(kWidth * dim);
+  std::vector<float> out(kRows * kWidth);
+  for (auto _ : state) {
+    table.panel_products_f32(a.data(), kRows, dim, b.data(), kWidth, out.data());
+    benchmark::DoNotOptimize(out.data());
+  }
+  state.counters["FLOP/s"] = operations(state, 2.0 * kRows * kWidth * static_cast<double>(dim));
 }
 
 template <class T>
@@ -192,6 +219,87 @@ void masked_sums(benchmark::State& state, const KernelTable& table, std::size_t 
                          benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
 }
 
+benchmark::Counter codes_per_second(benchmark::State& state, std::size_t at_once) {
+  return {static_cast<double>(at_once) * static_cast<double>(state.iterations()),
+          benchmark::Counter::kIsRate};
+}
+
+/// Blocks that the second-level cache holds.
+void table_sums(benchmark::State& state, const KernelTable& table, std::size_t segments) {
+  constexpr std::size_t kCodes = 32, kBlocks = 64;
+  const auto block = random_integers<std::uint8_t>(kBlocks * segments * 16, 1U << 20);
+  const auto entries = random_integers<std::uint8_t>(segments * 16, 1U << 20);
+  const std::vector<float> a = random_floats(kCodes), b = random_floats(kCodes);
+  const nearest::core::CodeFactors32 factors{a.data(), b.data(), b.data()};
+  std::uint32_t sums[kCodes];
+  float estimates[kCodes];
+  for (auto _ : state) {
+    for (std::size_t i = 0; i < kBlocks; ++i) {
+      table.table_sums_x32(block.data() + i * segments * 16, entries.data(), segments, sums);
+      benchmark::DoNotOptimize(
+          table.estimate_x32(sums, factors, {1, 0, 1e-4F, 0.1F, 0.1F, -10}, estimates));
+      benchmark::DoNotOptimize(&estimates);
+    }
+  }
+  state.counters["codes/s"] = codes_per_second(state, kBlocks * kCodes);
+}
+
+void byte_codes(benchmark::State& state, std::size_t segments) {
+  constexpr std::size_t kCodes = 1024;
+  const auto rows = random_integers<std::uint8_t>(kCodes * segments, 1U << 20);
+  const std::vector<float> products = random_floats(segments * 256);
+  for (auto _ : state) {
+    for (std::size_t i = 0; i < kCodes; ++i) {
+      benchmark::DoNotOptimize(
+          nearest::core::product_of_bytes(products.data(), rows.data() + i * segments, segments));
+    }
+  }
+  state.counters["codes/s"] = codes_per_second(state, kCodes);
+}
+
+/// Codes of more bits, as they are refined: unpacked and multiplied with a query.
+void level_codes(benchmark::State& state, std::size_t dim, unsigned bits) {
+  constexpr std::size_t kCodes = 64;
+  const std::size_t row_bytes = nearest::core::code_row_bytes(nearest::core::sign_segments(dim));
+  const std::size_t extra_bytes = nearest::core::extra_bits_bytes(dim, bits);
+  const auto rows = random_integers<std::uint8_t>(kCodes * row_bytes, 1U << 20);
+  const auto extra = random_integers<std::uint8_t>(kCodes * extra_bytes, 1U << 20);
+  const auto query = random_integers<std::int16_t>(dim, 1000);
+  std::vector<std::int8_t> w(dim);
+  for (auto _ : state) {
+    for (std::size_t i = 0; i < kCodes; ++i) {
+      nearest::core::unpack_levels(&rows[i * row_bytes], &extra[i * extra_bytes], dim, bits,
+                                   w.data());
+      benchmark::DoNotOptimize(
+          nearest::core::kernels().inner_product_i8_i16(w.data(), query.data(), dim));
+    }
+  }
+  state.counters["codes/s"] = codes_per_second(state, kCodes);
+}
+
+struct HeapArena {
+  void* allocate(std::size_t bytes) const { return ::operator new (bytes, std::align_val_t{64}); }
+  void release(void* memory) const { ::operator delete (memory, std::align_val_t{64}); }
+};
+
+void nearest_centroid(benchmark::State& state, const KernelTable& table, std::size_t dim) {
+  constexpr std::size_t kCentroids = 1024, kRows = 960;
+  nearest::core::choose_kernels(table.name);
+  const std::vector<float> rows = random_floats(kRows * dim);
+  const std::vector<float> centroids = random_floats(kCentroids * dim);
+  const auto panels = nearest::core::allocate_panels(HeapArena{}, kCentroids, dim);
+  panels.fill(centroids.data());
+  std::vector<std::uint32_t> nearest_of(kRows);
+  for (auto _ : state) {
+    nearest::core::find_nearest(panels, {rows.data(), kRows, dim}, nearest_of.data());
+    benchmark::DoNotOptimize(nearest_of.data());
+  }
+  nearest::core::release_panels(HeapArena{}, panels);
+  nearest::core::choose_kernels("auto");
+  state.counters["rows/s"] = codes_per_second(state, kRows);
+  state.counters["FLOP/s"] = operations(state, 2.0 * kRows * kCentroids * static_cast<double>(dim));
+}
+
 void digits(benchmark::State& state, const KernelTable& table) {
   const std::vector<float> values = random_floats(DigitsBlock::kSize);
   DigitsBlock out;
@@ -229,6 +337,21 @@ void register_set(const KernelTable& table) {
                                           std::size_t n) { return l1(a, 0.01F, b, 0.02F, n); };
     add_codes("l1_i8", l1_i8, std::int8_t{});
   }
+  for (const std::size_t segments : {96, 128, 196, 384}) {
+    benchmark::RegisterBenchmark(
+        ("table_sums/" + set + "/" + std::to_string(segments)).c_str(),
+        [&table, segments](benchmark::State& state) { table_sums(state, table, segments); });
+  }
+  for (const std::size_t dim : {128, 384, 768}) {
+    benchmark::RegisterBenchmark(
+        ("nearest_centroid/" + set + "/" + std::to_string(dim)).c_str(),
+        [&table, dim](benchmark::State& state) { nearest_centroid(state, table, dim); });
+  }
+  for (const std::size_t dim : {4, 8, 128, 384, 768, 1536}) {
+    benchmark::RegisterBenchmark(
+        ("panel_products/" + set + "/" + std::to_string(dim)).c_str(),
+        [&table, dim](benchmark::State& state) { panel(state, table, dim); });
+  }
   for (const std::size_t dim : kDims) {
     const std::string where = "/" + set + "/" + std::to_string(dim);
     const auto add = [&](const std::string& name, auto kernel) {
@@ -256,5 +379,17 @@ int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
   for (const KernelTable* table : nearest::core::available_kernels()) register_set(*table);
+  for (const std::size_t segments : {48, 64, 96}) {
+    benchmark::RegisterBenchmark(
+        ("byte_codes/" + std::to_string(segments)).c_str(),
+        [segments](benchmark::State& state) { byte_codes(state, segments); });
+  }
+  for (const std::size_t dim : {384, 768}) {
+    for (const unsigned bits : {4U, 6U, 8U}) {
+      benchmark::RegisterBenchmark(
+          ("level_codes/" + std::to_string(bits) + "/" + std::to_string(dim)).c_str(),
+          [dim, bits](benchmark::State& state) { level_codes(state, dim, bits); });
+    }
+  }
   benchmark::RunSpecifiedBenchmarks();
 }

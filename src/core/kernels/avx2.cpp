@@ -17,6 +17,7 @@ alignas(64) constexpr int kMaskWindow[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
 
 struct Register {
   static constexpr std::size_t kLanes = 8, kTileRows = 3, kTileColumns = 4;
+  static constexpr std::size_t kPanelRows = 6, kPanelRegisters = 2;
   __m256 lanes;
 
   static Register zero() { return {_mm256_setzero_ps()}; }
@@ -56,6 +57,18 @@ struct Register {
     } else {
       return _mm256_permute_ps(a, h == 1 ? 0xB1 : 0x4E);
     }
+  }
+  static Register load_integers(const std::uint32_t* p) {
+    return {_mm256_cvtepi32_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
+  }
+  friend std::uint32_t at_most(Register a, Register b) {
+    return static_cast<std::uint32_t>(
+        _mm256_movemask_ps(_mm256_cmp_ps(a.lanes, b.lanes, _CMP_LE_OQ)));
+  }
+  friend void store_sums(const Register* a, float* p) {
+    const __m256 pairs = _mm256_hadd_ps(_mm256_hadd_ps(a[0].lanes, a[1].lanes),
+                                        _mm256_hadd_ps(a[2].lanes, a[3].lanes));
+    _mm_storeu_ps(p, _mm_add_ps(_mm256_castps256_ps128(pairs), _mm256_extractf128_ps(pairs, 1)));
   }
   friend float sum(Register a) {
     const __m128 four =
@@ -151,12 +164,53 @@ struct Words {
   }
 };
 
+/// Two segments.
+struct Symbols {
+  static constexpr std::size_t kSegments = 2;
+  __m256i bytes;
+
+  static Symbols zero() { return {_mm256_setzero_si256()}; }
+  static Symbols load(const std::uint8_t* p) { return {avx2::load(p)}; }
+  static Symbols load_first(const std::uint8_t* p, std::size_t) {  // one is left at most
+    return {_mm256_zextsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
+  }
+  friend Symbols low_nibbles(Symbols a) {
+    return {_mm256_and_si256(a.bytes, _mm256_set1_epi8(0x0F))};
+  }
+  friend Symbols high_nibbles(Symbols a) {
+    return {_mm256_and_si256(_mm256_srli_epi16(a.bytes, 4), _mm256_set1_epi8(0x0F))};
+  }
+  friend Symbols look_up(Symbols table, Symbols a) {
+    return {_mm256_shuffle_epi8(table.bytes, a.bytes)};
+  }
+  friend Symbols add_words(Symbols a, Symbols b) { return {_mm256_add_epi16(a.bytes, b.bytes)}; }
+  friend Symbols subtract_words(Symbols a, Symbols b) {
+    return {_mm256_sub_epi16(a.bytes, b.bytes)};
+  }
+  friend Symbols high_bytes(Symbols a) { return {_mm256_srli_epi16(a.bytes, 8)}; }
+  friend Symbols shift_left_8(Symbols a) { return {_mm256_slli_epi16(a.bytes, 8)}; }
+  friend Symbols fold_segments(Symbols a) {
+    return {_mm256_add_epi16(a.bytes, _mm256_permute4x64_epi64(a.bytes, 0x4E))};
+  }
+  friend void add_sums(Symbols even, Symbols odd, std::uint32_t* sums) {
+    const __m128i e = _mm256_castsi256_si128(even.bytes), o = _mm256_castsi256_si128(odd.bytes);
+    add_eight(_mm_unpacklo_epi16(e, o), sums);
+    add_eight(_mm_unpackhi_epi16(e, o), sums + 8);
+  }
+  static void add_eight(__m128i words, std::uint32_t* sums) {
+    auto* const place = reinterpret_cast<__m256i*>(sums);
+    _mm256_storeu_si256(place,
+                        _mm256_add_epi32(_mm256_loadu_si256(place), _mm256_cvtepu16_epi32(words)));
+  }
+};
+
 }  // namespace avx2
 
 constinit const KernelTable kAvx2Kernels = make_table<avx2::Register>(
     "avx2", {.inner_product_i8 = fold_codes<avx2::ByteProducts, std::int8_t>,
              .inner_product_i8_i16 = fold_codes<avx2::WordProducts, std::int16_t>,
-             .masked_sums_x8 = masked_sums<avx2::Words>});
+             .masked_sums_x8 = masked_sums<avx2::Words>,
+             .table_sums_x32 = table_sums<avx2::Symbols>});
 
 }  // namespace nearest::core
 #endif

@@ -73,7 +73,8 @@ struct Words {
 constinit const KernelTable kAvx512Kernels = make_table<Avx512Register>(
     "avx512", {.inner_product_i8 = fold_codes<avx512::Products, std::int8_t>,
                .inner_product_i8_i16 = fold_codes<avx512::Products, std::int16_t>,
-               .masked_sums_x8 = masked_sums<avx512::Words>});
+               .masked_sums_x8 = masked_sums<avx512::Words>,
+               .table_sums_x32 = table_sums<Avx512Symbols>});
 
 }  // namespace nearest::core
 #endif

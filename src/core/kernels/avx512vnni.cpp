@@ -82,7 +82,8 @@ static void masked_sums_x8(const std::uint64_t* codes, std::size_t words,
 constinit const KernelTable kAvx512VnniKernels = make_table<Avx512Register>(
     "avx512vnni", {.inner_product_i8 = fold_codes<avx512vnni::ByteProducts, std::int8_t>,
                    .inner_product_i8_i16 = fold_codes<avx512vnni::WordProducts, std::int16_t>,
-                   .masked_sums_x8 = avx512vnni::masked_sums_x8});
+                   .masked_sums_x8 = avx512vnni::masked_sums_x8,
+                   .table_sums_x32 = table_sums<Avx512Symbols>});
 
 }  // namespace nearest::core
 #endif

@@ -13,10 +13,12 @@ namespace baseline {
 
 using Lanes [[gnu::vector_size(16)]] = float;
 using Bits [[gnu::vector_size(16)]] = unsigned;  // of the same size: a cast keeps the bits
+using Integers [[gnu::vector_size(16)]] = int;
 using Codes [[gnu::vector_size(4)]] = std::int8_t;
 
 struct Register {
   static constexpr std::size_t kLanes = 4, kTileRows = 2, kTileColumns = 4;
+  static constexpr std::size_t kPanelRows = 3, kPanelRegisters = 4;
   Lanes lanes;
 
   static Register zero() { return {Lanes{}}; }
@@ -57,6 +59,18 @@ struct Register {
       return {Lanes{a.lanes[0] + a.lanes[2], a.lanes[1] + a.lanes[3], a.lanes[0] - a.lanes[2],
                     a.lanes[1] - a.lanes[3]}};
     }
+  }
+  static Register load_integers(const std::uint32_t* p) {
+    Integers integers;
+    std::memcpy(&integers, p, sizeof integers);
+    return {__builtin_convertvector(integers, Lanes)};
+  }
+  friend std::uint32_t at_most(Register a, Register b) {
+    const Integers is = a.lanes <= b.lanes;
+    return (is[0] & 1U) | (is[1] & 2U) | (is[2] & 4U) | (is[3] & 8U);
+  }
+  friend void store_sums(const Register* a, float* p) {
+    for (std::size_t i = 0; i < 4; ++i) p[i] = sum(a[i]);
   }
   friend float sum(Register a) { return (a.lanes[0] + a.lanes[1]) + (a.lanes[2] + a.lanes[3]); }
 };
@@ -123,11 +137,25 @@ struct Words {
   }
 };
 
+/// Without an instruction for lookups: one after another.
+static void table_sums_x32(const std::uint8_t* codes, const std::uint8_t* tables,
+                           std::size_t segments, std::uint32_t* sums) {
+  for (std::size_t j = 0; j < 32; ++j) sums[j] = 0;
+  for (std::size_t s = 0; s < segments; ++s) {
+    for (std::size_t j = 0; j < 16; ++j) {
+      const unsigned code = codes[16 * s + j];
+      sums[j] += tables[16 * s + (code & 0x0FU)];
+      sums[j + 16] += tables[16 * s + (code >> 4)];
+    }
+  }
+}
+
 }  // namespace baseline
 
 constinit const KernelTable kBaselineKernels = make_table<baseline::Register>(
     "baseline", {.inner_product_i8 = baseline::inner_product<std::int8_t>,
                  .inner_product_i8_i16 = baseline::inner_product<std::int16_t>,
-                 .masked_sums_x8 = masked_sums<baseline::Words>});
+                 .masked_sums_x8 = masked_sums<baseline::Words>,
+                 .table_sums_x32 = baseline::table_sums_x32});
 
 }  // namespace nearest::core

@@ -15,6 +15,7 @@ namespace neon {
 
 struct Register {
   static constexpr std::size_t kLanes = 4, kTileRows = 4, kTileColumns = 4;
+  static constexpr std::size_t kPanelRows = 6, kPanelRegisters = 4;
   float32x4_t lanes;
 
   static Register zero() { return {vdupq_n_f32(0.0F)}; }
@@ -50,6 +51,15 @@ struct Register {
     const float32x4_t other = h == 1 ? vrev64q_f32(a.lanes) : vextq_f32(a.lanes, a.lanes, 2);
     constexpr float kSigns[2][4] = {{1, -1, 1, -1}, {1, 1, -1, -1}};
     return {vfmaq_f32(other, a.lanes, vld1q_f32(kSigns[h - 1]))};
+  }
+  static Register load_integers(const std::uint32_t* p) { return {vcvtq_f32_u32(vld1q_u32(p))}; }
+  friend std::uint32_t at_most(Register a, Register b) {
+    constexpr std::uint32_t kBits[kLanes] = {1, 2, 4, 8};
+    return vaddvq_u32(vandq_u32(vcleq_f32(a.lanes, b.lanes), vld1q_u32(kBits)));
+  }
+  friend void store_sums(const Register* a, float* p) {
+    vst1q_f32(p,
+              vpaddq_f32(vpaddq_f32(a[0].lanes, a[1].lanes), vpaddq_f32(a[2].lanes, a[3].lanes)));
   }
   friend float sum(Register a) { return vaddvq_f32(a.lanes); }
 };
@@ -130,12 +140,41 @@ struct Words {
   }
 };
 
+/// One segment.
+struct Symbols {
+  static constexpr std::size_t kSegments = 1;
+  uint8x16_t bytes;
+
+  static Symbols zero() { return {vdupq_n_u8(0)}; }
+  static Symbols load(const std::uint8_t* p) { return {vld1q_u8(p)}; }
+  static Symbols load_first(const std::uint8_t* p, std::size_t) { return load(p); }
+  friend Symbols low_nibbles(Symbols a) { return {vandq_u8(a.bytes, vdupq_n_u8(0x0F))}; }
+  friend Symbols high_nibbles(Symbols a) { return {vshrq_n_u8(a.bytes, 4)}; }
+  friend Symbols look_up(Symbols table, Symbols a) { return {vqtbl1q_u8(table.bytes, a.bytes)}; }
+  static uint16x8_t words(Symbols a) { return vreinterpretq_u16_u8(a.bytes); }
+  static Symbols of(uint16x8_t words) { return {vreinterpretq_u8_u16(words)}; }
+  friend Symbols add_words(Symbols a, Symbols b) { return of(vaddq_u16(words(a), words(b))); }
+  friend Symbols subtract_words(Symbols a, Symbols b) { return of(vsubq_u16(words(a), words(b))); }
+  friend Symbols high_bytes(Symbols a) { return of(vshrq_n_u16(words(a), 8)); }
+  friend Symbols shift_left_8(Symbols a) { return of(vshlq_n_u16(words(a), 8)); }
+  friend Symbols fold_segments(Symbols a) { return a; }
+  friend void add_sums(Symbols even, Symbols odd, std::uint32_t* sums) {
+    add_eight(vzip1q_u16(words(even), words(odd)), sums);
+    add_eight(vzip2q_u16(words(even), words(odd)), sums + 8);
+  }
+  static void add_eight(uint16x8_t words, std::uint32_t* sums) {
+    vst1q_u32(sums, vaddw_u16(vld1q_u32(sums), vget_low_u16(words)));
+    vst1q_u32(sums + 4, vaddw_high_u16(vld1q_u32(sums + 4), words));
+  }
+};
+
 }  // namespace neon
 
 constinit const KernelTable kNeonKernels = make_table<neon::Register>(
     "neon", {.inner_product_i8 = fold_codes<neon::ByteProducts, std::int8_t>,
              .inner_product_i8_i16 = fold_codes<neon::WordProducts, std::int16_t>,
-             .masked_sums_x8 = masked_sums<neon::Words>});
+             .masked_sums_x8 = masked_sums<neon::Words>,
+             .table_sums_x32 = table_sums<neon::Symbols>});
 
 }  // namespace nearest::core
 #endif

@@ -14,6 +14,7 @@
 ///   broadcast(x)              all lanes x
 ///   multiply_add(a, b, sum)   sum + a·b (fused where the CPU can)
 ///   sum(a)                    of all lanes
+///   store_sums(a, p)          the sums of the four registers at a to four floats at p
 /// and R::kTileRows, R::kTileColumns: a register tile of accumulators that leaves room for its
 /// inputs.
 #pragma once
@@ -23,6 +24,8 @@
 
 #include "core/kernels/code_loops.hpp"
 #include "core/kernels/digit_loop.hpp"
+#include "core/kernels/fastscan_loops.hpp"
+#include "core/kernels/panel_loops.hpp"
 #include "core/kernels/rotation_loops.hpp"
 #include "core/kernels/table.hpp"
 
@@ -159,7 +162,11 @@ void fold_tile(const float* a, const float* b, std::size_t dim, float* out,
     step([i, dim](const float* row) { return R::load_first(row + i, dim - i); });
   }
   for (std::size_t r = 0; r < kRows; ++r) {
-    for (std::size_t j = 0; j < kColumns; ++j) out[r * out_stride + j] = sum(sums[r][j]);
+    if constexpr (kColumns == 4) {
+      store_sums(sums[r], out + r * out_stride);
+    } else {
+      for (std::size_t j = 0; j < kColumns; ++j) out[r * out_stride + j] = sum(sums[r][j]);
+    }
   }
 }
 
@@ -201,6 +208,7 @@ struct CodeKernels {
   decltype(KernelTable::inner_product_i8) inner_product_i8;
   decltype(KernelTable::inner_product_i8_i16) inner_product_i8_i16;
   decltype(KernelTable::masked_sums_x8) masked_sums_x8;
+  decltype(KernelTable::table_sums_x32) table_sums_x32;
 };
 
 /// The table of one instruction set.
@@ -219,6 +227,9 @@ constexpr KernelTable make_table(std::string_view name, const CodeKernels& codes
       .inner_product_i8 = codes.inner_product_i8,
       .inner_product_i8_i16 = codes.inner_product_i8_i16,
       .masked_sums_x8 = codes.masked_sums_x8,
+      .panel_products_f32 = panel_products<R>,
+      .table_sums_x32 = codes.table_sums_x32,
+      .estimate_x32 = estimate_block<R>,
       .rotate_f32 = rotate_loop<R>,
       .shortest_digits_f32 = find_shortest_digits<R>,
   };

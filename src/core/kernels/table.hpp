@@ -34,13 +34,32 @@ constexpr double cosine_kernel_error(std::size_t dim) {
   return (static_cast<double>(dim) / 8 + 10) * kUnitRoundoff;
 }
 
+/// The same of the sums of panel_products_f32, which have no partial sums.
+constexpr double panel_error(std::size_t dim) {
+  return (static_cast<double>(dim) + 1) * kUnitRoundoff;
+}
+
+/// What belongs to the 32 codes of a block (core/quantize/estimator.hpp), each (32).
+struct CodeFactors32 {
+  const float *a, *b, *error;
+};
+
+/// What one query and one list make of the sums of a block.
+struct EstimateTerms {
+  float base;          ///< the list's part of every estimate
+  float offset, step;  ///< <r̂, q> is about offset + step·sum
+  float slack;         ///< what a code's error is worth in this list
+  float rounding;      ///< what offset + step·sum may be off by
+  float limit;         ///< codes whose bound is above it are of no interest
+};
+
 /// Pairwise kernels take two vectors of `dim` elements. They sum in float32, with errors below
 /// kernel_error, resp. cosine_kernel_error; the order of the additions, and so the last bits,
 /// differ between instruction sets. Sums that leave the range of float32 become infinite; cosine
 /// sums may then give NaN later.
 ///
-/// Block kernels score every row of a against every row of b. Only benchmarks call them yet: they
-/// are for the training of centroids, which scores samples against all centroids at once.
+/// Block kernels score every row of a against every row of b. They are for
+/// the training of centroids, which scores samples against all centroids at once.
 /// a: (n_a, dim) row-major; b: (n_b, dim) row-major; out: (n_a, n_b) row-major.
 ///
 /// Codes of 8 bits are in [-127, 127]: with -128, as on a damaged page, results are any number. No
@@ -76,6 +95,27 @@ struct KernelTable {
   /// codes: (words, 8), word w of code j at [w·8 + j]; planes: (words, 4); sums: (8).
   void (*masked_sums_x8)(const std::uint64_t* codes, std::size_t words, const std::uint64_t* planes,
                          std::int32_t* sums);
+
+  /// Products of rows with a panel of vectors that is stored by columns: nearer to what the CPU can
+  /// do than the block kernels, for whoever scores many rows against the same vectors.
+  /// out[r·width + j] = Σ_i a[r·dim + i]·panel[i·width + j].
+  /// a: (n, dim); panel: (dim, width), width a multiple of 16; out: (n, width). Each sum is taken
+  /// one element after another: its error is below panel_error(dim) of the sum of magnitudes.
+  void (*panel_products_f32)(const float* a, std::size_t n, std::size_t dim, const float* panel,
+                             std::size_t width, float* out);
+
+  /// 32 codes of `segments` symbols of 4 bits, whose entries of 8 bits are looked up and summed,
+  /// exactly: sums[j] = Σ_s tables[16·s + symbol_s of code j]. segments < 2^16.
+  /// codes: (segments, 16), byte i of row s holds the symbols of codes i (low half) and i + 16;
+  /// tables: (segments, 16); sums: (32).
+  void (*table_sums_x32)(const std::uint8_t* codes, const std::uint8_t* tables,
+                         std::size_t segments, std::uint32_t* sums);
+
+  /// estimates[j] = base + a_j - b_j·(offset + step·sums[j]), sums below 2^24. Returns a mask of
+  /// those where estimates[j] - (slack·error_j + rounding·b_j) <= limit. In float32,
+  /// so the last bits differ between instruction sets.
+  std::uint32_t (*estimate_x32)(const std::uint32_t* sums, const CodeFactors32& factors,
+                                const EstimateTerms& terms, float* estimates);
 
   /// The rotation of core/rotate/hadamard.hpp, in place: the same bits on all sets.
   void (*rotate_f32)(float* x, std::size_t dim, std::uint64_t seed);

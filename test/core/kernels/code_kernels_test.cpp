@@ -255,6 +255,53 @@ TEST_P(CodeKernels, masked_sums_reach_both_ends_of_their_range) {
   }
 }
 
+TEST_P(CodeKernels, table_sums_are_exact_for_every_length_and_read_nothing_else) {
+  for (std::size_t segments = 0; segments <= 600; segments += segments < 20 ? 1 : 37) {
+    for (const Edge edge : {Edge::kBegin, Edge::kEnd}) {
+      std::vector<std::uint8_t> codes(segments * 16), tables(segments * 16);
+      for (std::uint8_t& code : codes) code = static_cast<std::uint8_t>(random_());
+      const bool is_extreme = segments % 3 == 0;
+      for (std::uint8_t& entry : tables) {
+        entry = is_extreme ? 255 : static_cast<std::uint8_t>(random_());
+      }
+      std::vector<std::uint32_t> expected(32), sums(34, 123456);
+      for (std::size_t s = 0; s < segments; ++s) {
+        for (std::size_t j = 0; j < 32; ++j) {
+          const unsigned both = codes[s * 16 + j % 16];
+          expected[j] += tables[s * 16 + (j < 16 ? both & 15U : both >> 4)];
+        }
+      }
+      const Guarded<std::uint8_t> at_codes(codes, edge), at_tables(tables, edge);
+      kernels().table_sums_x32(at_codes.data(), at_tables.data(), segments, sums.data() + 1);
+      EXPECT_EQ(std::vector<std::uint32_t>(sums.begin() + 1, sums.end() - 1), expected) << segments;
+      EXPECT_EQ(sums.front(), 123456U);
+      EXPECT_EQ(sums.back(), 123456U);
+    }
+  }
+}
+
+TEST_P(CodeKernels, estimates_and_bounds_are_those_of_the_formula) {
+  const std::vector<float> a = floats(32), b = floats(32), error = floats(32);
+  std::vector<std::uint32_t> sums(32);
+  for (std::uint32_t& sum : sums) sum = static_cast<std::uint32_t>(random_() % 60000);
+  const EstimateTerms terms{3.0F, -7.5F, 2e-4F, 1.25F, 0.5F, 4.0F};
+  std::vector<float> estimates(32);
+  const std::uint32_t mask = kernels().estimate_x32(sums.data(), {a.data(), b.data(), error.data()},
+                                                    terms, estimates.data());
+  std::size_t below = 0;
+  for (std::size_t j = 0; j < 32; ++j) {
+    const double product = -7.5 + 2e-4 * sums[j];
+    const double estimate = 3.0 + a[j] - b[j] * product;
+    EXPECT_NEAR(estimates[j], estimate, 1e-4);
+    const double bound = estimate - 1.25 * error[j] - 0.5 * b[j];
+    if (std::abs(bound - 4) < 1e-4) continue;
+    EXPECT_EQ(mask >> j & 1U, bound <= 4 ? 1U : 0U) << j;
+    below += bound <= 4 ? 1 : 0;
+  }
+  EXPECT_GT(below, 0U);
+  EXPECT_LT(below, 32U);
+}
+
 std::vector<std::string> available_names() {
   std::vector<std::string> names;
   for (const KernelTable* table : available_kernels()) names.emplace_back(table->name);

@@ -198,6 +198,30 @@ TEST_P(Kernels, blocks_agree_with_pairs) {
   }
 }
 
+TEST_P(Kernels, panels_agree_with_pairs) {
+  struct Shape {
+    std::size_t n, width, dim;
+  };
+  for (const auto& [n, width, dim] :
+       {Shape{1, 16, 1}, Shape{6, 64, 16}, Shape{7, 64, 100}, Shape{13, 48, 5}, Shape{3, 80, 784},
+        Shape{0, 16, 4}, Shape{2, 32, 0}, Shape{11, 16, 3}}) {
+    const Numbers a(n * dim, 1, random_), panel(dim * width, 3, random_);
+    std::vector<float> out(n * width + 1, -77);
+    kernels().panel_products_f32(a.data(), n, dim, panel.data(), width, out.data());
+    EXPECT_EQ(out.back(), -77) << "written behind the products";
+    for (std::size_t r = 0; r < n; ++r) {
+      for (std::size_t j = 0; j < width; ++j) {
+        double product = 0, magnitude = 0;
+        for (std::size_t i = 0; i < dim; ++i) {
+          product += a[r * dim + i] * panel[i * width + j];
+          magnitude += std::abs(a[r * dim + i] * panel[i * width + j]);
+        }
+        EXPECT_NEAR(out[r * width + j], product, panel_error(dim) * magnitude) << r << ' ' << j;
+      }
+    }
+  }
+}
+
 std::vector<std::string> available_names() {
   std::vector<std::string> names;
   for (const KernelTable* table : available_kernels()) names.emplace_back(table->name);

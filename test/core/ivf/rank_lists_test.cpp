@@ -1,0 +1,92 @@
+#include "core/ivf/rank_lists.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <random>
+#include <vector>
+
+#include "../graph/test_arena.hpp"
+
+namespace nearest::core {
+namespace {
+
+struct Coded {
+  std::vector<std::int8_t> z;
+  std::vector<float> scales;
+  std::vector<std::uint32_t> squares;
+  std::size_t dim;
+
+  Coded(const std::vector<float>& centroids, std::size_t dim_)
+      : z(centroids.size()), scales(centroids.size() / dim_), squares(scales.size()), dim(dim_) {
+    encode_centroids(centroids.data(), scales.size(), dim, z.data(), scales.data(), squares.data());
+  }
+  CoarseCodes view() const { return {z.data(), scales.data(), squares.data(), scales.size(), dim}; }
+};
+
+std::vector<float> gaussian(std::size_t n, unsigned seed) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal;
+  std::vector<float> values(n);
+  for (float& x : values) x = normal(random);
+  return values;
+}
+
+TEST(RankLists, gives_the_nearest_lists_nearest_first) {
+  constexpr std::size_t kDim = 32, kLists = 300;
+  const std::vector<float> centroids = gaussian(kLists * kDim, 1), q = gaussian(kDim, 2);
+  const Coded coded(centroids, kDim);
+  std::vector<std::int16_t> z(kDim);
+  const ScalarQuery query = encode_query(q, z.data());
+  std::vector<std::pair<double, std::uint32_t>> exact;
+  for (std::uint32_t c = 0; c < kLists; ++c) {
+    double sum = 0;
+    for (std::size_t d = 0; d < kDim; ++d)
+      sum += std::pow(static_cast<double>(q[d]) - centroids[c * kDim + d], 2);
+    exact.emplace_back(sum, c);
+  }
+  std::sort(exact.begin(), exact.end());
+  std::vector<RankedList> ranked(kLists + 1);
+  ASSERT_EQ(rank_lists(coded.view(), {}, query, 20, ranked.data()), 20U);
+  std::size_t same = 0;
+  for (std::size_t i = 0; i < 20; ++i) {
+    EXPECT_NEAR(ranked[i].squared, exact[i].first, 0.02 * exact[i].first);
+    same += std::count_if(exact.begin(), exact.begin() + 20,
+                          [&](const auto& one) { return one.second == ranked[i].list; });
+  }
+  EXPECT_GE(same, 19U);
+  EXPECT_EQ(rank_lists(coded.view(), {}, query, 1000, ranked.data()), kLists) << "all lists";
+}
+
+TEST(RankLists, two_levels_find_nearly_what_one_does) {
+  constexpr std::size_t kDim = 16, kLists = 4000;
+  const std::vector<float> rows = gaussian(20000 * kDim, 3);
+  const std::size_t groups = group_count(kLists);
+  std::vector<float> centroids(kLists * kDim), centers(groups * kDim);
+  std::vector<std::uint32_t> starts(groups + 1);
+  TestMemory memory;
+  SerialRunner runner;
+  train_lists(memory.arena(), runner, {rows.data(), 20000, kDim}, {kLists, 1, false, 3},
+              centroids.data(), centers.data(), starts.data());
+  const Coded lists(centroids, kDim), coded_centers(centers, kDim);
+  std::vector<RankedList> one(kLists + groups), two(kLists + groups);
+  std::size_t same = 0, total = 0;
+  for (unsigned q = 0; q < 50; ++q) {
+    const std::vector<float> values = gaussian(kDim, 100 + q);
+    std::vector<std::int16_t> z(kDim);
+    const ScalarQuery query = encode_query(values, z.data());
+    ASSERT_EQ(rank_lists(lists.view(), {}, query, 30, one.data()), 30U);
+    ASSERT_EQ(
+        rank_lists(lists.view(), {coded_centers.view(), starts.data()}, query, 30, two.data()),
+        30U);
+    for (std::size_t i = 0; i < 30; ++i) {
+      same += std::count_if(one.begin(), one.begin() + 30,
+                            [&](const RankedList& list) { return list.list == two[i].list; });
+      ++total;
+    }
+  }
+  EXPECT_GT(static_cast<double>(same), 0.85 * static_cast<double>(total));
+}
+
+}  // namespace
+}  // namespace nearest::core
