@@ -113,11 +113,11 @@ sub make_items
 my $dead = $rows / 3;
 my $all = $rows + 4000;
 
-my $is_relinked = q{EXISTS (SELECT 1 FROM generate_series(1, 20) AS b WHERE (page_header(get_raw_page('items_v', b))).lsn > LSN)};
+my $is_relinked = q{EXISTS (SELECT 1 FROM generate_series(300, 320) AS b WHERE (page_header(get_raw_page('items_v', b))).lsn > LSN)};
 for my $stop (
   [ 'removing rows', 'vacuuming indexes', 100, 'emptied_nodes BETWEEN 1 AND ' . ($dead - 1) ],
   [ 'going to replace links', 'cleaning up indexes', 100, "emptied_nodes = $dead AND free_nodes = 0" ],
-  [ 'replacing links', 'cleaning up indexes', 100, "$is_relinked AND emptied_nodes = $dead AND free_nodes = 0" ],
+  [ 'replacing links', 'cleaning up indexes', 400, "$is_relinked AND emptied_nodes = $dead AND free_nodes = 0" ],
   [ 'freeing nodes', 'cleaning up indexes', 400, 'free_nodes > 0 AND emptied_nodes > 0' ])
 {
   my ($when, $phase, $limit, $condition) = @$stop;
@@ -126,7 +126,8 @@ for my $stop (
   stop_vacuum($when, $phase, $limit, $condition, $when eq 'replacing links' && sub { $memory = memory_of($_[0], 'hnsw [a-z ]+'); });
   if ($when eq 'replacing links')
   {
-    cmp_ok($memory, '<', 1024 * 1024, "$when: within maintenance_work_mem: $memory bytes");
+    # of maintenance_work_mem there is a bit for each node; what a page needs is let go after it
+    cmp_ok($memory, '<', 256 * 1024, "$when: within maintenance_work_mem: $memory bytes");
     cmp_ok($memory, '>', 0, "$when: which is seen");
   }
   all_is_right("stopped when $when");
@@ -169,6 +170,20 @@ $old->quit;
 value('VACUUM items');
 is(info('emptied_nodes, free_nodes'), "0|$dead", 'and are freed when it has ended, though nothing else is to be done');
 all_is_right('freed later');
+
+# Where nodes have few links, some are kept by a single one of a node that goes: others keep them then.
+$node->safe_psql('postgres', q{
+  CREATE TABLE sparse (id integer, v vector(16)) WITH (autovacuum_enabled = off);
+  INSERT INTO sparse SELECT i, point(i) FROM generate_series(1, 1500) AS i;
+  CREATE INDEX sparse_v ON sparse USING hnsw (v vector_l2_ops) WITH (m = 2, ef_construction = 8);
+});
+for my $i (2, 3, 5)
+{
+  value("DELETE FROM sparse WHERE id % $i = 0");
+  value('VACUUM (INDEX_CLEANUP on) sparse');
+  is(info('emptied_nodes, unreachable_nodes, nodes, rows', 'sparse_v'), value('SELECT 0, 0, count(*), count(*) FROM sparse'), 'few links: a search can come to all that stay');
+}
+value('DROP TABLE sparse');
 
 # --- more dead rows than fit into memory
 
