@@ -113,12 +113,12 @@ sub make_items
 my $dead = $rows / 3;
 my $all = $rows + 4000;
 
-my $is_relinked = q{EXISTS (SELECT 1 FROM generate_series(300, 320) AS b WHERE (page_header(get_raw_page('items_v', b))).lsn > LSN)};
+my $is_relinked = q{EXISTS (SELECT 1 FROM generate_series(200, 220) AS b WHERE (page_header(get_raw_page('items_v', b))).lsn > LSN)};
 for my $stop (
-  [ 'removing rows', 'vacuuming indexes', 100, 'emptied_nodes BETWEEN 1 AND ' . ($dead - 1) ],
+  [ 'removing rows', 'vacuuming indexes', 20, 'emptied_nodes BETWEEN 1 AND ' . ($dead - 1) ],
   [ 'going to replace links', 'cleaning up indexes', 100, "emptied_nodes = $dead AND free_nodes = 0" ],
-  [ 'replacing links', 'cleaning up indexes', 400, "$is_relinked AND emptied_nodes = $dead AND free_nodes = 0" ],
-  [ 'freeing nodes', 'cleaning up indexes', 400, 'free_nodes > 0 AND emptied_nodes > 0' ])
+  [ 'replacing links', 'cleaning up indexes', 150, "$is_relinked AND emptied_nodes = $dead AND free_nodes = 0" ],
+  [ 'freeing nodes', 'cleaning up indexes', 100, 'free_nodes > 0 AND emptied_nodes > 0' ])
 {
   my ($when, $phase, $limit, $condition) = @$stop;
   make_items();
