@@ -127,7 +127,7 @@ for my $stop (
   if ($when eq 'replacing links')
   {
     # of maintenance_work_mem there is a bit for each node; what a page needs is let go after it
-    cmp_ok($memory, '<', 256 * 1024, "$when: within maintenance_work_mem: $memory bytes");
+    cmp_ok($memory, '<', 100 * 1024, "$when: within maintenance_work_mem: $memory bytes");
     cmp_ok($memory, '>', 0, "$when: which is seen");
   }
   all_is_right("stopped when $when");
