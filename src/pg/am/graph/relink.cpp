@@ -107,6 +107,9 @@ class Remover {
     range_arena_ = ContextArena{CurrentMemoryContext};
     if (leaving_.size() > 0) {
       replace_entries();
+      // Before links to leaving nodes go: wherever this is interrupted, what keeps a live node can
+      // itself be reached.
+      for (BlockNumber block = begin; block < end; ++block) give_away_page(block);
       for (BlockNumber block = kMetaBlock + 1; block < n_blocks_; ++block) relink_page(block);
       for (BlockNumber block = begin; block < end; ++block) free_page_nodes(block);
       n_removed_ += leaving_.size();
@@ -566,17 +569,7 @@ class Remover {
 
   void free_page_nodes(BlockNumber block) {
     delay_vacuum();
-    bool has_any = false;
-    for (std::uint32_t slot = 0; slot < shape_.nodes_per_page; ++slot) {
-      const core::NodeId id = shape_.node_id(block, slot);
-      if (!leaving_.has(id)) continue;
-      has_any = true;
-      const MemoryContext before = MemoryContextSwitchTo(work_context_);
-      give_away_kept(id);
-      MemoryContextSwitchTo(before);
-      MemoryContextResetOnly(work_context_);
-    }
-    if (!has_any) return;
+    if (!has_leaving(block)) return;
     with_exclusive_page(index_, block, format::PageKind::kNodes, [&](Page page) {
       for (std::uint32_t slot = 0; slot < n_nodes(block, page); ++slot) {
         format::NodeHeader& header = node(block, page, slot).header();
@@ -590,6 +583,27 @@ class Remover {
       return true;
     });
     record_room(index_, block, Room::kNode);
+  }
+
+  bool has_leaving(BlockNumber block) const {
+    for (std::uint32_t slot = 0; slot < shape_.nodes_per_page; ++slot) {
+      if (leaving_.has(shape_.node_id(block, slot))) return true;
+    }
+    return false;
+  }
+
+  // Kept links ------------------------------------------------------------------------------------
+
+  void give_away_page(BlockNumber block) {
+    delay_vacuum();
+    for (std::uint32_t slot = 0; slot < shape_.nodes_per_page; ++slot) {
+      const core::NodeId id = shape_.node_id(block, slot);
+      if (!leaving_.has(id)) continue;
+      const MemoryContext before = MemoryContextSwitchTo(work_context_);
+      give_away_kept(id);
+      MemoryContextSwitchTo(before);
+      MemoryContextResetOnly(work_context_);
+    }
   }
 
   /// Gives the nodes that a leaving one keeps reachable to others.
