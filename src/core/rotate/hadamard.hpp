@@ -22,8 +22,8 @@ inline void rotate(std::span<float> x, std::uint64_t seed) {
 }
 
 /// Bound of |rotate(x) - exact| / |x|. Every stage of additions rounds each coordinate once, the
-/// signs are exact, and scaling rounds three times a round, its factor included; twice that is ample
-/// for the turn too.
+/// signs are exact, and scaling rounds three times a round, its factor included; twice that is
+/// ample for the turn too.
 constexpr double rotation_error(std::size_t dim) {
   constexpr int kRounds = 4;
   int stages = 0;
