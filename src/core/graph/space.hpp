@@ -59,8 +59,9 @@ struct GraphSpace {
   double unit;                  ///< a power of two
   double longest;               ///< M: inner product only
   double query_norm;            ///< to which queries are scaled: inner product only
+  bool keeps_axes = false;      ///< no rotation, whatever the metric
 
-  bool is_rotated() const { return metric != Metric::kL1; }
+  bool is_rotated() const { return metric != Metric::kL1 && !keeps_axes; }
   ErrorNorm error_norm() const {
     return metric == Metric::kL1 ? ErrorNorm::kAbsolute : ErrorNorm::kEuclidean;
   }
