@@ -261,6 +261,7 @@ class Index {
     const Stopwatch encoding;
     encode();
     encode_seconds = encoding.seconds();
+    error_ratio = measure_errors();
     coarse_.fill(rotated.centroids, dim_);
     std::vector<float> centers(lists.group_centers.size());
     for (std::size_t g = 0; g * dim_ < centers.size(); ++g) {
@@ -311,7 +312,7 @@ class Index {
   const std::vector<Refined>& refined() const { return refined_; }
   const float* rotated_query() const { return q_.data(); }
 
-  double train_seconds = 0, encode_seconds = 0;
+  double train_seconds = 0, encode_seconds = 0, error_ratio = 1;
 
  private:
   std::size_t row_bytes() const {
@@ -327,6 +328,28 @@ class Index {
     core::train_codebooks(HeapArena{}, runner, shape_, {sample.data(), sample.size() / dim_, dim_},
                           kSeed, columns_.data());
     core::fill_half_squares(shape_, columns_.data(), half_squares_.data());
+  }
+
+  /// Of pairs of neighbors in a list, some thousand.
+  double measure_errors() {
+    constexpr std::size_t kPairs = 4096;
+    core::ErrorRatio ratio;
+    std::vector<float> decoded(dim_);
+    std::vector<std::uint8_t> code(row_bytes());
+    const std::size_t step = set_->rows / std::min(kPairs, set_->rows);
+    for (std::size_t i = 0; i + 1 < set_->rows; i += step) {
+      const std::uint32_t row = lists_->order[i], other = lists_->order[i + 1];
+      if (lists_->list_of[row] != lists_->list_of[other]) continue;
+      const float* const r = rotated_->residuals.data() + std::size_t{row} * dim_;
+      if (kind_.is_product) {
+        core::encode_product_rows(books(), {r, 1, dim_}, code.data());
+        core::decode_product(books(), code.data(), decoded.data());
+      } else {
+        for (std::size_t d = 0; d < dim_; ++d) decoded[d] = r[d] < 0 ? -1.0F : 1.0F;
+      }
+      ratio.add(r, decoded.data(), rotated_->residuals.data() + std::size_t{other} * dim_, dim_);
+    }
+    return ratio.value();
   }
 
   /// A list's codes begin at a whole block.
@@ -389,7 +412,7 @@ class Index {
   std::size_t scan(std::uint32_t list, const core::ByteTable& table) {
     const float* const c = rotated_->centroids.data() + list * dim_;
     const float base = core::kernels().l2_squared_f32(q_.data(), c, dim_);
-    const core::ListTerms terms{base, std::sqrt(base)};
+    const core::ListTerms terms{base, static_cast<float>(error_ratio) * std::sqrt(base)};
     const std::uint32_t* const rows = lists_->order.data() + lists_->starts[list];
     const std::size_t size = lists_->starts[list + 1] - lists_->starts[list];
     for (std::size_t begin = 0; begin < size; begin += 32) {
@@ -622,17 +645,18 @@ void codes_table(const VectorSet& set, const Lists& lists, const Experiment& exp
       probes_for(held, kRecalls[0]), probes_for(held, kRecalls[1]),
       held[probes_for(held, kRecalls[0])], held[probes_for(held, kRecalls[1])]);
   std::puts(
-      "\n| quantizer | rotation | bytes | train, rotate, encode s | refined at 0.95: mean, p99 | "
+      "\n| quantizer | rotation | bytes | train, rotate, encode s | error ratio | refined at 0.95: "
+      "mean, p99 | "
       "missed % | us | at 0.99: mean, p99 | missed % | us |");
-  std::puts("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
+  std::puts("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
   for (const Rotation rotation : {Rotation::kNone, Rotation::kRandom, Rotation::kOpq}) {
     if (rotation == Rotation::kOpq && set.dim > core::kMaxOpqDim) continue;
     const Rotated rotated(set, lists, rotation);
     for (const Quantizer& kind : kQuantizers) {
       Index index(set, lists, rotated, kind);
-      std::printf("| %s | %s | %zu | %.1f, %.1f, %.1f", kind.name,
+      std::printf("| %s | %s | %zu | %.1f, %.1f, %.1f | %.2f", kind.name,
                   kRotationNames[static_cast<int>(rotation)], index.hot_bytes(),
-                  index.train_seconds, rotated.seconds, index.encode_seconds);
+                  index.train_seconds, rotated.seconds, index.encode_seconds, index.error_ratio);
       for (const double recall : kRecalls) {
         const std::size_t probes = probes_for(held, recall);
         const Measured measured = experiment.run(index, probes);

@@ -237,7 +237,7 @@ void table_sums(benchmark::State& state, const KernelTable& table, std::size_t s
     for (std::size_t i = 0; i < kBlocks; ++i) {
       table.table_sums_x32(block.data() + i * segments * 16, entries.data(), segments, sums);
       benchmark::DoNotOptimize(
-          table.estimate_x32(sums, factors, {1, 0, 1e-4F, 0.1F, -10}, estimates));
+          table.estimate_x32(sums, factors, {1, 0, 1e-4F, 0.1F, 0.1F, -10}, estimates));
       benchmark::DoNotOptimize(&estimates);
     }
   }

@@ -23,7 +23,7 @@ struct CodeBlockView {
 /// What one query and one list have in common.
 struct ListTerms {
   float base;      ///< |q - c|², or -<q, c> for products
-  float distance;  ///< |q - c|
+  float distance;  ///< |q - c|, times the index's ErrorRatio
 };
 
 /// `place_of(j)` says where code j is. Nothing is allocated: the block may be on a locked page.
@@ -34,12 +34,15 @@ void scan_block(const ByteTable& table, std::size_t segments, const ListTerms& l
   float estimates[kBlockCodes];
   kernels().table_sums_x32(block.codes, table.entries, segments, sums);
   const float slack = kBoundDeviations * list.distance;
-  const EstimateTerms terms{list.base, table.offset, table.step, slack, survivors.limit()};
+  const float rounding = kBoundDeviations * table.deviation;
+  const EstimateTerms terms{list.base, table.offset, table.step,
+                            slack,     rounding,     survivors.limit()};
   std::uint32_t mask = kernels().estimate_x32(sums, block.factors, terms, estimates);
   if (block.n < kBlockCodes) mask &= (1U << block.n) - 1U;
   for (; mask != 0; mask &= mask - 1) {
     const auto j = static_cast<std::size_t>(std::countr_zero(mask));
-    const float lower = estimates[j] - slack * block.factors.error[j];
+    const float width = slack * block.factors.error[j] + rounding * block.factors.b[j];
+    const float lower = estimates[j] - width;
     // The limit may have fallen since the block was begun.
     if (lower <= survivors.limit()) survivors.add(lower, estimates[j], place_of(j));
   }

@@ -65,13 +65,16 @@ std::uint32_t estimate_block(const std::uint32_t* sums, const CodeFactors32& fac
                              const EstimateTerms& terms, float* estimates) {
   const R zero = R::zero(), base = R::broadcast(terms.base), limit = R::broadcast(terms.limit);
   const R offset = R::broadcast(terms.offset), step = R::broadcast(terms.step);
-  const R slack = R::broadcast(terms.slack);
+  const R slack = R::broadcast(terms.slack), rounding = R::broadcast(terms.rounding);
   std::uint32_t mask = 0;
   for (std::size_t j = 0; j < 32; j += R::kLanes) {
     const R product = multiply_add(R::load_integers(sums + j), step, offset);
     const R plus = base + R::load(factors.a + j);
-    const R estimate = plus - multiply_add(R::load(factors.b + j), product, zero);
-    const R bound = estimate - multiply_add(R::load(factors.error + j), slack, zero);
+    const R b = R::load(factors.b + j);
+    const R estimate = plus - multiply_add(b, product, zero);
+    const R width =
+        multiply_add(R::load(factors.error + j), slack, multiply_add(b, rounding, zero));
+    const R bound = estimate - width;
     estimate.store(estimates + j);
     mask |= at_most(bound, limit) << j;
   }

@@ -49,6 +49,7 @@ struct EstimateTerms {
   float base;          ///< the list's part of every estimate
   float offset, step;  ///< <r̂, q> is about offset + step·sum
   float slack;         ///< what a code's error is worth in this list
+  float rounding;      ///< what offset + step·sum may be off by
   float limit;         ///< codes whose bound is above it are of no interest
 };
 
@@ -111,7 +112,7 @@ struct KernelTable {
                          std::size_t segments, std::uint32_t* sums);
 
   /// estimates[j] = base + a_j - b_j·(offset + step·sums[j]), sums below 2^24. Returns a mask of
-  /// those where estimates[j] - slack·error_j <= limit. In float32,
+  /// those where estimates[j] - (slack·error_j + rounding·b_j) <= limit. In float32,
   /// so the last bits differ between instruction sets.
   std::uint32_t (*estimate_x32)(const std::uint32_t* sums, const CodeFactors32& factors,
                                 const EstimateTerms& terms, float* estimates);

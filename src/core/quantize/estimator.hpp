@@ -74,4 +74,33 @@ inline CodeFactors make_factors(EstimateOf what, const ResidualSums& sums, std::
           static_cast<float>(twice * length * std::sqrt((lost > 0 ? lost : 0) / freedom))};
 }
 
+/// How much larger the errors of real residuals are than `error` says, which is right after a
+/// random rotation: where directions matter, as without one or after a trained one, errors of codes
+/// and directions of queries go together. Measured on pairs of rows of one list, one as the query.
+class ErrorRatio {
+ public:
+  /// r, code: a residual and what stands for it; y: another residual to the same centroid.
+  void add(const float* r, const float* code, const float* y, std::size_t dim) {
+    const ResidualSums sums = ResidualSums::of(r, code, y, dim);  // y in place of c
+    const CodeFactors factors = make_factors(EstimateOf::kNegativeProduct, sums, dim);
+    double yy = 0;
+#pragma omp simd reduction(+ : yy)
+    for (std::size_t i = 0; i < dim; ++i)
+      yy += static_cast<double>(y[i]) * static_cast<double>(y[i]);
+    const double expected = static_cast<double>(factors.error) * std::sqrt(yy);
+    if (!(expected > 0)) return;
+    const double off = static_cast<double>(factors.b) * sums.code_centroid - sums.residual_centroid;
+    squares_ += off * off / (expected * expected);
+    n_ += 1;
+  }
+  /// By which errors are to be multiplied: never below 1, so that chance widens no less than this.
+  double value() const {
+    const double mean = n_ > 0 ? squares_ / n_ : 1;
+    return mean > 1 ? std::sqrt(mean) : 1;
+  }
+
+ private:
+  double squares_ = 0, n_ = 0;
+};
+
 }  // namespace nearest::core

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -13,11 +14,13 @@
 namespace nearest::core {
 
 /// A table of 4-bit symbols in 8 bits: <r̂, q> ~ offset + step·(sum of entries). Each entry is off
-/// by step/2 at most, so the sum by about step·sqrt(segments/12): some percent of what the code
-/// itself is off by.
+/// by step/2 at most, so the sum has a standard deviation of step·sqrt(segments/12). After a random
+/// rotation that is some percent of what the code itself is off by; where few segments hold most of
+/// the variance, as after OPQ, it can be more.
 struct ByteTable {
   std::uint8_t* entries;  ///< (segments, 16)
   float offset, step;
+  float deviation;  ///< of offset + step·sum
 };
 
 /// products: (segments, 16); entries: (segments, 16), the caller's. One step for all segments, so
@@ -56,7 +59,8 @@ inline ByteTable make_byte_table(const float* products, std::size_t segments,
       entries[s * kSymbols + k] = static_cast<std::uint8_t>(whole > 255 ? 255 : whole);
     }
   }
-  return {entries, static_cast<float>(offset), step};
+  const auto deviation = std::sqrt(static_cast<float>(segments) / 12);
+  return {entries, static_cast<float>(offset), step, step * deviation};
 }
 
 /// Products with sign codes (sign_code.hpp): q: (dim); products: (ceil(dim/4), 16).

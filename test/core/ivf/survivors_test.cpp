@@ -82,8 +82,8 @@ TEST(ScanBlock, scores_as_the_estimator_does_and_leaves_out_empty_places) {
       }
       const float rounded = 0.5F * table.step * kSegments;
       EXPECT_NEAR(survivors[i].estimate, 4 + a[j] - b[j] * sum, b[j] * rounded);
-      EXPECT_NEAR(survivors[i].lower, survivors[i].estimate - kBoundDeviations * 2 * error[j],
-                  1e-5);
+      const float width = kBoundDeviations * (2 * error[j] + table.deviation * b[j]);
+      EXPECT_NEAR(survivors[i].lower, survivors[i].estimate - width, 1e-5);
     }
   }
 }

@@ -147,6 +147,24 @@ TEST(Estimator, product_codes_are_unbiased_where_their_own_distances_are_not) {
   }
 }
 
+TEST(ErrorRatio, is_one_for_random_directions_and_more_where_directions_agree) {
+  Rng rng;
+  ErrorRatio random, alike;
+  const std::vector<float> along = rng.vector(1);
+  for (std::size_t i = 0; i < 1000; ++i) {
+    const std::vector<float> r = rng.vector(1), y = rng.vector(2);
+    std::vector<float> signs(kDim), biased(kDim);
+    for (std::size_t d = 0; d < kDim; ++d) signs[d] = r[d] < 0 ? -1.0F : 1.0F;
+    random.add(r.data(), signs.data(), y.data(), kDim);
+    // A code that is off in the direction that all queries lie in.
+    for (std::size_t d = 0; d < kDim; ++d) biased[d] = r[d] + 0.5F * along[d];
+    alike.add(r.data(), biased.data(), along.data(), kDim);
+  }
+  EXPECT_NEAR(random.value(), 1, 0.1);
+  EXPECT_GT(alike.value(), 5);
+  EXPECT_EQ(ErrorRatio().value(), 1);
+}
+
 TEST(Estimator, codes_that_tell_nothing_have_bounds_that_hold) {
   const std::vector<float> r = {1, 2, 2}, c = {1, 0, 0}, none = {0, 0, 0}, away = {-1, -2, -2};
   for (const std::vector<float>& coded : {none, away}) {
