@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/ivf/params.hpp"
+#include "core/quantize/product_code.hpp"
 #include "format/vector_value.hpp"
 
 #include "core/no_postgres.hpp"  // last, so that it sees what the others brought

@@ -1,8 +1,8 @@
 /// Is a page of an inverted file safe to use, and if not, why not?
 ///
 /// These are looked for whenever a page is used, so they are cheap and find whatever would make
-/// reading or changing it unsafe. Any bytes may come in; nothing is read outside of the page. Faults
-/// are sentences; null means that there is none.
+/// reading or changing it unsafe. Any bytes may come in; nothing is read outside of the page.
+/// Faults are sentences; null means that there is none.
 #pragma once
 
 #include "format/inverted_page.hpp"
