@@ -17,9 +17,9 @@ inline constexpr BlockNumber kMetaBlock = 0;
 
 struct InvertedState {
   format::InvertedMeta meta;
-  format::ListShape shape;      ///< of lists of vectors
-  format::ListShape tid_shape;  ///< of the two lists of rows without vectors
-  core::GraphSpace space;       ///< how vectors are placed: borrows the center
+  format::ListShape shape;       ///< of lists of vectors
+  format::ListShape tid_shape;   ///< of the two lists of rows without vectors
+  core::GraphSpace space;        ///< how vectors are placed: borrows the center
   core::ProductCodebooks books;  ///< codec kProduct
   const float* matrix;           ///< (dim, dim) rotation kTrained, else null
 };
