@@ -77,7 +77,9 @@ ListShape list_shape(const InvertedMeta& meta, std::size_t block_bytes) noexcept
       break;
     case Refine::kExtraBits:
       shape.cold_bytes = static_cast<std::uint32_t>(
-          align_up(sizeof(ColdHeader) + core::extra_bits_bytes(meta.dim, meta.bits), 4));
+          align_up(sizeof(ColdHeader) + core::extra_bits_bytes(meta.dim, meta.bits) +
+                       core::code_row_bytes(core::sign_segments(meta.dim)) - shape.row_bytes,
+                   4));
       break;
   }
   if (shape.cold_bytes > 0) {

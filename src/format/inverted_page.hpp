@@ -33,6 +33,14 @@
 ///
 ///     | ColdPageHeader 8 | ColdHeader 32 + code, x n |
 ///
+/// Cold codes are of the residual r, and stand for scale · z:
+///   kScalar     z: (dim) 8 bits each (core/quantize/scalar_code.hpp)
+///   kHalf       z: (dim) binary16, at most 1 (core/quantize/half_code.hpp)
+///   kExtraBits  z = 2·w + 1 odd levels: the bits beside the signs as pack_levels has them, then
+///               the bytes of signs that the hot code has no room for
+/// ColdHeader.code says what scale · z loses, place and rotation included, and Σ z² (0 for kHalf).
+/// An infinite error: nothing is known of the row, which is too far out for a code.
+///
 /// Slot i of the list page is on its cold page i / cold_per_page. The TID is there once more: if
 /// the slot has been used again since a scan copied it, the scan's row is gone.
 #pragma once

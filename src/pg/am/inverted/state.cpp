@@ -94,7 +94,12 @@ InvertedState* read_state(Relation index, const format::InvertedMeta& meta, Memo
     center = allocate_in<float>(context, 2 * dim);
     read_floats(index, meta.center_block, dim, center);
   }
-  state->space = make_space(meta, center, center + (center == nullptr ? 0 : dim));
+  float* matrix = nullptr;
+  if (meta.rotation == format::Rotation::kTrained) {
+    matrix = allocate_in<float>(context, dim * dim);
+    read_floats(index, meta.matrix_block, dim * dim, matrix);
+  }
+  state->space = make_space(meta, center, matrix, center + (center == nullptr ? 0 : dim));
   if (meta.codec == format::Codec::kProduct) {
     state->books.shape = {meta.dim, meta.segments, meta.bits};
     if (meta.codebook_block != format::kNoBlock) {
@@ -106,11 +111,6 @@ InvertedState* read_state(Relation index, const format::InvertedMeta& meta, Memo
       state->books.columns = columns;
       state->books.half_squares = squares;
     }
-  }
-  if (meta.rotation == format::Rotation::kTrained) {
-    auto* const matrix = allocate_in<float>(context, dim * dim);
-    read_floats(index, meta.matrix_block, dim * dim, matrix);
-    state->matrix = matrix;
   }
   return state;
 }
@@ -170,7 +170,8 @@ core::Metric metric_of(Relation index) {
   return metric;
 }
 
-core::GraphSpace make_space(const format::InvertedMeta& meta, const float* center, float* rotated) {
+core::GraphSpace make_space(const format::InvertedMeta& meta, const float* center,
+                            const float* matrix, float* rotated) {
   core::GraphSpace space{};
   space.metric = meta.metric;
   space.dim = meta.dim;
@@ -179,11 +180,13 @@ core::GraphSpace make_space(const format::InvertedMeta& meta, const float* cente
   space.center_norm = meta.center_norm;
   space.unit = meta.unit;
   space.query_norm = meta.query_norm;
-  // Cold codes of 8 bits are none the worse for axes that are kept.
-  space.keeps_axes = meta.rotation == format::Rotation::kNone;
+  space.matrix = matrix;
+  space.turn = meta.rotation == format::Rotation::kNone      ? core::Turn::kNone
+               : meta.rotation == format::Rotation::kTrained ? core::Turn::kTrained
+                                                             : core::Turn::kFixed;
   if (center != nullptr && meta.metric == core::Metric::kInnerProduct) {
     std::memcpy(rotated, center, meta.dim * sizeof(float));
-    if (space.is_rotated()) core::rotate({rotated, meta.dim}, meta.seed);
+    core::turn_in(space, {rotated, meta.dim});
     space.rotated_center = rotated;
   }
   return space;

@@ -21,12 +21,13 @@ struct InvertedState {
   format::ListShape tid_shape;   ///< of the two lists of rows without vectors
   core::GraphSpace space;        ///< how vectors are placed: borrows the center
   core::ProductCodebooks books;  ///< codec kProduct; without columns if the index is untrained
-  const float* matrix;           ///< (dim, dim) rotation kTrained, else null
 };
 
-/// The space that a metapage describes; center: (dim) or null, which must live as long. rotated:
-/// (dim) work space that receives the rotated center if the metric needs it.
-core::GraphSpace make_space(const format::InvertedMeta& meta, const float* center, float* rotated);
+/// The space that a metapage describes; center: (dim) or null, matrix: (dim, dim) of a trained
+/// rotation or null, which must live as long. rotated: (dim) work space that receives the rotated
+/// center if the metric needs it.
+core::GraphSpace make_space(const format::InvertedMeta& meta, const float* center,
+                            const float* matrix, float* rotated);
 
 /// The metapage, checked against itself and the catalogs. Raises if it is damaged or of another
 /// version.
