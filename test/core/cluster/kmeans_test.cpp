@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <new>
 #include <random>
 #include <set>
 #include <thread>
@@ -255,6 +257,45 @@ TEST(TrainLists, two_levels_train_nearly_as_well_as_one) {
     }
   }
   EXPECT_GT(at_home, kLists * 8 / 10);
+}
+
+/// Counts what is lent at once.
+struct CountingArena {
+  struct Counts {
+    std::map<void*, std::size_t> lent;
+    std::size_t now = 0, most = 0;
+  };
+  Counts* counts;
+  void* allocate(std::size_t bytes) const {
+    void* const memory = ::operator new(bytes);
+    counts->lent[memory] = bytes;
+    counts->now += bytes;
+    counts->most = std::max(counts->most, counts->now);
+    return memory;
+  }
+  void release(void* memory) const {
+    counts->now -= counts->lent.at(memory);
+    counts->lent.erase(memory);
+    ::operator delete(memory);
+  }
+};
+
+TEST(TrainLists, work_memory_is_within_what_is_stated) {
+  constexpr std::size_t kRows = 9000, kDim = 24;
+  const Blobs blobs(kRows, kDim, 40, 3.0F);
+  SerialRunner runner;
+  for (const std::size_t lists : {1U, 100U, 2048U, 3000U}) {
+    const std::size_t groups = group_count(lists);
+    CountingArena::Counts flat, grouped;
+    std::vector<float> centroids(lists * kDim), centers(groups * kDim);
+    std::vector<std::uint32_t> starts(groups + 1);
+    kmeans(CountingArena{&flat}, runner, blobs.rows(), {lists, 1, false, 1}, centroids.data());
+    EXPECT_LE(flat.most, kmeans_bytes(kRows, kDim, lists)) << lists;
+    train_lists(CountingArena{&grouped}, runner, blobs.rows(), {lists, 1, false, 1},
+                centroids.data(), centers.data(), starts.data());
+    EXPECT_LE(grouped.most, train_lists_bytes(kRows, kDim, lists)) << lists;
+    EXPECT_EQ(flat.now + grouped.now, 0U);
+  }
 }
 
 TEST(TrainLists, more_lists_than_rows_are_rows) {

@@ -20,9 +20,14 @@ struct InvertedState {
   format::ListShape shape;       ///< of lists of vectors
   format::ListShape tid_shape;   ///< of the two lists of rows without vectors
   core::GraphSpace space;        ///< how vectors are placed: borrows the center
-  core::ProductCodebooks books;  ///< codec kProduct
-  const float* matrix;           ///< (dim, dim) rotation kTrained, else null
+  core::ProductCodebooks books;  ///< codec kProduct; without columns if the index is untrained
 };
+
+/// The space that a metapage describes; center: (dim) or null, which must live as long. rotated:
+/// (dim) work space that receives the rotated center if the metric needs it. matrix: (dim, dim) or
+/// null, of a trained rotation.
+core::GraphSpace make_space(const format::InvertedMeta& meta, const float* center, float* rotated,
+                            const float* matrix);
 
 /// The metapage, checked against itself and the catalogs. Raises if it is damaged or of another
 /// version.
