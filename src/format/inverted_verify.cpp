@@ -15,8 +15,7 @@ bool is_known(const InvertedMeta& meta) {
   const bool is_metric = meta.metric == core::Metric::kL2 ||
                          meta.metric == core::Metric::kInnerProduct ||
                          meta.metric == core::Metric::kCosine;
-  const bool is_refine = meta.refine == Refine::kNone || meta.refine == Refine::kScalar;
-  return is_metric && is_refine && meta.codec <= Codec::kProduct &&
+  return is_metric && meta.refine <= Refine::kExtraBits && meta.codec <= Codec::kProduct &&
          meta.rotation <= Rotation::kTrained;
 }
 
@@ -26,6 +25,9 @@ const char* code_fault(const InvertedMeta& meta, std::size_t block_bytes) {
   }
   const bool is_product = meta.codec == Codec::kProduct;
   if (is_product && meta.bits != 4 && meta.bits != 8) return "It has codes of an unknown width.";
+  if (meta.refine == Refine::kExtraBits && (is_product || meta.bits < 2 || meta.bits > 8)) {
+    return "It has levels of an unknown width.";
+  }
   const std::uint32_t most_by_dim = is_product ? meta.dim : (meta.dim + 3) / 4;
   const bool is_packed = !is_product || meta.bits == 4;
   const std::uint32_t most = static_cast<std::uint32_t>(align_up(most_by_dim, is_packed ? 2 : 1));
@@ -65,7 +67,8 @@ const char* inverted_meta_fault(const InvertedMeta& meta, std::size_t block_byte
       (meta.groups > 1 && meta.groups_block == kNoBlock)) {
     return "It does not say where its lists are.";
   }
-  if (meta.rotation == Rotation::kTrained && meta.matrix_block == kNoBlock) {
+  if (meta.rotation == Rotation::kTrained &&
+      (meta.matrix_block == kNoBlock || meta.dim > core::kMaxTurnDim)) {
     return "It does not say where its rotation is.";
   }
   return nullptr;

@@ -99,7 +99,7 @@ InvertedState* read_state(Relation index, const format::InvertedMeta& meta, Memo
     matrix = allocate_in<float>(context, dim * dim);
     read_floats(index, meta.matrix_block, dim * dim, matrix);
   }
-  state->space = make_space(meta, center, center + (center == nullptr ? 0 : dim), matrix);
+  state->space = make_space(meta, center, matrix, center + (center == nullptr ? 0 : dim));
   if (meta.codec == format::Codec::kProduct) {
     state->books.shape = {meta.dim, meta.segments, meta.bits};
     if (meta.codebook_block != format::kNoBlock) {
@@ -170,8 +170,8 @@ core::Metric metric_of(Relation index) {
   return metric;
 }
 
-core::GraphSpace make_space(const format::InvertedMeta& meta, const float* center, float* rotated,
-                            const float* matrix) {
+core::GraphSpace make_space(const format::InvertedMeta& meta, const float* center,
+                            const float* matrix, float* rotated) {
   core::GraphSpace space{};
   space.metric = meta.metric;
   space.dim = meta.dim;
@@ -180,18 +180,10 @@ core::GraphSpace make_space(const format::InvertedMeta& meta, const float* cente
   space.center_norm = meta.center_norm;
   space.unit = meta.unit;
   space.query_norm = meta.query_norm;
-  switch (meta.rotation) {
-    case format::Rotation::kNone:
-      space.turn = core::Turn::kNone;
-      break;
-    case format::Rotation::kRandom:
-      space.turn = core::Turn::kFixed;
-      break;
-    case format::Rotation::kTrained:
-      space.turn = core::Turn::kTrained;
-      break;
-  }
   space.matrix = matrix;
+  space.turn = meta.rotation == format::Rotation::kNone      ? core::Turn::kNone
+               : meta.rotation == format::Rotation::kTrained ? core::Turn::kTrained
+                                                             : core::Turn::kFixed;
   if (center != nullptr && meta.metric == core::Metric::kInnerProduct) {
     std::memcpy(rotated, center, meta.dim * sizeof(float));
     core::turn_in(space, {rotated, meta.dim});

@@ -23,11 +23,11 @@ struct InvertedState {
   core::ProductCodebooks books;  ///< codec kProduct; without columns if the index is untrained
 };
 
-/// The space that a metapage describes; center: (dim) or null, which must live as long. rotated:
-/// (dim) work space that receives the rotated center if the metric needs it. matrix: (dim, dim) or
-/// null, of a trained rotation.
-core::GraphSpace make_space(const format::InvertedMeta& meta, const float* center, float* rotated,
-                            const float* matrix);
+/// The space that a metapage describes; center: (dim) or null, matrix: (dim, dim) of a trained
+/// rotation or null, which must live as long. rotated: (dim) work space that receives the rotated
+/// center if the metric needs it.
+core::GraphSpace make_space(const format::InvertedMeta& meta, const float* center,
+                            const float* matrix, float* rotated);
 
 /// The metapage, checked against itself and the catalogs. Raises if it is damaged or of another
 /// version.
