@@ -53,6 +53,11 @@ inline const char* directory_page_fault(ConstPageBytes content, std::uint32_t n)
              : "A page of the directory has not as many lists as it should.";
 }
 
+inline bool is_centroid_sound(const CentroidHeader& header) {
+  constexpr float kMost = 1e30F;
+  return header.scale >= 0 && header.scale < kMost;
+}
+
 /// As far as a code of 8 bits would give distances that are no numbers.
 inline bool is_code_sound(const core::ScalarCode& code, const core::PointTraits& traits) {
   constexpr float kMost = 1e30F;
