@@ -145,6 +145,13 @@ constexpr std::uint32_t centroids_per_page(std::uint32_t dim, std::size_t block_
   return static_cast<std::uint32_t>((content_bytes(block_bytes) - sizeof(CentroidPageHeader)) /
                                     (sizeof(CentroidHeader) + align_up(dim, 8)));
 }
+/// Where on a page with n centroids the i-th has its header and its code.
+constexpr std::size_t centroid_header_offset(std::uint32_t i) {
+  return sizeof(CentroidPageHeader) + std::size_t{i} * sizeof(CentroidHeader);
+}
+constexpr std::size_t centroid_code_offset(std::uint32_t dim, std::uint32_t n, std::uint32_t i) {
+  return centroid_header_offset(n) + std::size_t{i} * align_up(dim, 8);
+}
 constexpr std::uint32_t entries_per_page(std::size_t block_bytes) {
   return static_cast<std::uint32_t>((content_bytes(block_bytes) - sizeof(DirectoryPageHeader)) /
                                     sizeof(ListEntry));
