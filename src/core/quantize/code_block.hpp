@@ -50,8 +50,23 @@ inline void get_code(const std::uint8_t* block, std::size_t segments, std::size_
 /// Packs n <= 32 rows, `stride` bytes from one to the next; block: (code_block_bytes(segments)).
 inline void pack_block(const std::uint8_t* rows, std::size_t stride, std::size_t n,
                        std::size_t segments, std::uint8_t* block) {
-  std::memset(block, 0, code_block_bytes(segments));
-  for (std::size_t j = 0; j < n; ++j) put_code(block, segments, j, rows + j * stride);
+  constexpr std::size_t kHalf = kBlockCodes / 2;
+  const std::size_t n_low = n < kHalf ? n : kHalf, n_high = n - n_low;
+  for (std::size_t s = 0; s < segments; s += 2) {
+    std::uint8_t even[kHalf] = {}, odd[kHalf] = {};
+    for (std::size_t j = 0; j < n_low; ++j) {
+      const unsigned two = rows[j * stride + s / 2];
+      even[j] = static_cast<std::uint8_t>(two & 0x0FU);
+      odd[j] = static_cast<std::uint8_t>(two >> 4);
+    }
+    for (std::size_t j = 0; j < n_high; ++j) {
+      const unsigned two = rows[(kHalf + j) * stride + s / 2];
+      even[j] = static_cast<std::uint8_t>(even[j] | two << 4);
+      odd[j] = static_cast<std::uint8_t>(odd[j] | (two & 0xF0U));
+    }
+    std::memcpy(block + kHalf * s, even, kHalf);
+    if (s + 1 < segments) std::memcpy(block + kHalf * (s + 1), odd, kHalf);
+  }
 }
 
 }  // namespace nearest::core

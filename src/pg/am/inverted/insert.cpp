@@ -5,9 +5,9 @@ extern "C" {
 }
 
 #include "pg/am/common/heap_tid.hpp"
-#include "pg/am/graph/row_vector.hpp"
 #include "pg/am/inverted/centroids.hpp"
 #include "pg/am/inverted/list_insert.hpp"
+#include "pg/am/inverted/row_vector.hpp"
 
 namespace nearest::pg::inverted {
 namespace {
@@ -57,19 +57,11 @@ bool insert(Relation index, Datum* values, bool* is_null, ItemPointer heap_tid, 
   }
   const MemoryContext before = MemoryContextSwitchTo(cache->row_context);
   const InvertedState& state = *cache->state;
-  const graph::RowVector row =
-      graph::read_row_vector(state.meta.metric, state.meta.dim, values[0], is_null[0]);
-  const format::Tid tid = to_tid(*heap_tid);
-  switch (row.place) {
-    case graph::RowPlace::kNullRows:
-      add_to_list(index, state, format::null_rows_list(state.meta), tid, nullptr);
-      break;
-    case graph::RowPlace::kZeroRows:
-      add_to_list(index, state, format::zero_rows_list(state.meta), tid, nullptr);
-      break;
-    case graph::RowPlace::kGraph:
-      insert_vector(index, state, row.x, tid);
-      break;
+  const RowVector row = read_row_vector(state.meta, values[0], is_null[0]);
+  if (row.has_place()) {
+    insert_vector(index, state, row.x, to_tid(*heap_tid));
+  } else {
+    add_to_list(index, state, row.list(state.meta), to_tid(*heap_tid), nullptr);
   }
   MemoryContextSwitchTo(before);
   MemoryContextReset(cache->row_context);

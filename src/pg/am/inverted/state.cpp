@@ -234,7 +234,16 @@ const InvertedState* load_state(Relation index) {
 }
 
 bool try_load_shape(Relation index, format::InvertedMeta* meta) {
-  return is_readable(index, kMetaBlock) && try_read_meta(index, meta).what == nullptr;
+  if (index->rd_amcache != nullptr) {
+    std::memcpy(meta, index->rd_amcache, sizeof *meta);
+    return true;
+  }
+  if (!is_readable(index, kMetaBlock) || try_read_meta(index, meta).what != nullptr) return false;
+  // It is constant as long as the relation's file is the same.
+  void* const cached = MemoryContextAlloc(index->rd_indexcxt, sizeof *meta);
+  std::memcpy(cached, meta, sizeof *meta);
+  index->rd_amcache = cached;
+  return true;
 }
 
 }  // namespace nearest::pg::inverted
