@@ -12,6 +12,7 @@ extern "C" {
 #include <limits>
 
 #include "pg/am/common/heap_ahead.hpp"
+#include "pg/am/common/last_scan.hpp"
 #include "pg/am/graph/order_use.hpp"
 #include "pg/am/graph/page_graph.hpp"
 #include "pg/am/graph/tid_chain.hpp"
@@ -20,12 +21,7 @@ extern "C" {
 
 namespace nearest::pg::graph {
 
-LastScan last_scan;
-
 namespace {
-
-/// Scans begun by this backend.
-std::uint64_t begun_scans = 0;
 
 /// What a scan may take for what it found, whatever work_mem says, in bytes: less than a search of
 /// some thousand nodes needs would only make it worse.

@@ -50,13 +50,6 @@ format::ListEntry read_entry(Relation index, const format::InvertedMeta& meta, s
   return entry;
 }
 
-ListWalk::ListWalk(Relation index, const InvertedState* state, std::uint32_t list)
-    : index_(index), shape_(&shape_of(*state, list)), hints_(BufferHints::of(index)), list_(list) {
-  const format::ListEntry entry = read_entry(index, state->meta, list);
-  version_ = entry.version;
-  next_ = entry.first;
-}
-
 void ListWalk::check_block() {
   CHECK_FOR_INTERRUPTS();
   if (!hints_->has_block(index_, next_)) {

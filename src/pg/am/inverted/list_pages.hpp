@@ -38,8 +38,17 @@ format::ListEntry read_entry(Relation index, const format::InvertedMeta& meta, s
 /// Walks along the pages of a list, one share lock at a time.
 class ListWalk {
  public:
-  ListWalk(Relation index, const InvertedState* state, std::uint32_t list);
+  ListWalk() = default;
+  ListWalk(Relation index, const InvertedState* state, std::uint32_t list,
+           const format::ListEntry& entry)
+      : index_(index),
+        shape_(&shape_of(*state, list)),
+        hints_(BufferHints::of(index)),
+        list_(list),
+        version_(entry.version),
+        next_(entry.first) {}
 
+  /// The page that is visited next.
   BlockNumber block() const { return next_; }
   bool is_at_end() const { return next_ == format::kNoBlock; }
 
@@ -68,11 +77,11 @@ class ListWalk {
   /// Checks for interrupts, too.
   void check_block();
 
-  Relation index_;
-  const format::ListShape* shape_;
-  BufferHints* hints_;
-  std::uint32_t list_, version_;
-  BlockNumber next_;
+  Relation index_ = nullptr;
+  const format::ListShape* shape_ = nullptr;
+  BufferHints* hints_ = nullptr;
+  std::uint32_t list_ = 0, version_ = 0;
+  BlockNumber next_ = format::kNoBlock;
   format::ChainGuard guard_;
 };
 
