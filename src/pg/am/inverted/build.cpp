@@ -13,6 +13,7 @@ extern "C" {
 
 #include "core/cluster/two_level.hpp"
 #include "core/ivf/params.hpp"
+#include "pg/am/common/heap_tid.hpp"
 #include "pg/am/inverted/describe.hpp"
 #include "pg/am/inverted/list_writer.hpp"
 #include "pg/am/inverted/options.hpp"
@@ -25,10 +26,6 @@ extern "C" {
 
 namespace nearest::pg::inverted {
 namespace {
-
-format::Tid to_tid(const ItemPointerData& tid) {
-  return {tid.ip_blkid.bi_hi, tid.ip_blkid.bi_lo, tid.ip_posid};
-}
 
 /// What training is to look at.
 struct TrainingPlan {

@@ -7,6 +7,7 @@ extern "C" {
 }
 
 #include "pg/am/inverted/build.hpp"
+#include "pg/am/inverted/insert.hpp"
 #include "pg/am/inverted/options.hpp"
 #include "pg/am/inverted/pending.hpp"
 

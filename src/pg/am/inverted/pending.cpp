@@ -13,10 +13,6 @@ namespace {
 }
 }  // namespace
 
-NEAREST_PENDING bool insert(Relation, Datum*, bool*, ItemPointer, Relation, IndexUniqueCheck, bool,
-                            IndexInfo*) {
-  report_pending();
-}
 NEAREST_PENDING IndexBulkDeleteResult* bulk_delete(IndexVacuumInfo*, IndexBulkDeleteResult*,
                                                    IndexBulkDeleteCallback, void*) {
   report_pending();

@@ -9,8 +9,6 @@ extern "C" {
 
 namespace nearest::pg::inverted {
 
-bool insert(Relation index, Datum* values, bool* is_null, ItemPointer heap_tid, Relation heap,
-            IndexUniqueCheck check_unique, bool index_unchanged, IndexInfo* info);
 IndexBulkDeleteResult* bulk_delete(IndexVacuumInfo* info, IndexBulkDeleteResult* stats,
                                    IndexBulkDeleteCallback is_dead, void* callback_state);
 IndexBulkDeleteResult* vacuum_cleanup(IndexVacuumInfo* info, IndexBulkDeleteResult* stats);
