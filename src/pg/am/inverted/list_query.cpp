@@ -93,6 +93,8 @@ void ListQuery::prepare_list(const Centroids& centroids, ProbedList* list) const
     for (std::size_t i = 0; i < dim; ++i) u[i] = point_.y[i] - u[i];
     list->query = core::encode_query({u, dim}, z);
     list->u = u;
+    // Codes of 16 bits are scored with u itself.
+    if (state_->meta.refine == format::Refine::kHalf) list->query.square = product_of(u, u, dim);
     // The subtraction was rounded.
     list->error += list->query.error +
                    core::kUnitRoundoff * (std::sqrt(list->query.square) + list->query.error);
