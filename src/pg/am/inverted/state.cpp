@@ -184,7 +184,9 @@ core::GraphSpace make_space(const format::InvertedMeta& meta, const float* cente
   space.turn = meta.rotation == format::Rotation::kNone      ? core::Turn::kNone
                : meta.rotation == format::Rotation::kTrained ? core::Turn::kTrained
                                                              : core::Turn::kFixed;
-  if (center != nullptr && meta.metric == core::Metric::kInnerProduct) {
+  // Without its matrix the rotation is still to be trained: the center is not turned yet.
+  const bool is_complete = space.turn != core::Turn::kTrained || matrix != nullptr;
+  if (center != nullptr && is_complete && meta.metric == core::Metric::kInnerProduct) {
     std::memcpy(rotated, center, meta.dim * sizeof(float));
     core::turn_in(space, {rotated, meta.dim});
     space.rotated_center = rotated;
