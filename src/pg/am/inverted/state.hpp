@@ -24,8 +24,8 @@ struct InvertedState {
 };
 
 /// The space that a metapage describes; center: (dim) or null, matrix: (dim, dim) of a trained
-/// rotation, or null as long as it is not trained; both must live as long. rotated: (dim) work space that receives the rotated
-/// center if the metric needs it.
+/// rotation, or null as long as it is not trained; both must live as long. rotated: (dim) work
+/// space that receives the rotated center if the metric needs it.
 core::GraphSpace make_space(const format::InvertedMeta& meta, const float* center,
                             const float* matrix, float* rotated);
 
