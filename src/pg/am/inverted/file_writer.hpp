@@ -15,7 +15,8 @@ struct CentroidCodes {
   const std::int8_t* z;          ///< (n, dim)
   const float* scales;           ///< (n)
   const std::uint32_t* squares;  ///< (n)
-  const std::uint32_t* begins;   ///< (n) of groups: their first lists; null for lists
+  const std::uint32_t*
+      begins;  ///< (n + 1) of groups: their first lists and the end; null for lists
 };
 
 /// What was trained, besides the state. Borrowed memory.

@@ -7,9 +7,11 @@ extern "C" {
 }
 
 #include "pg/am/inverted/build.hpp"
+#include "pg/am/inverted/cost.hpp"
 #include "pg/am/inverted/insert.hpp"
 #include "pg/am/inverted/options.hpp"
-#include "pg/am/inverted/pending.hpp"
+#include "pg/am/inverted/scan.hpp"
+#include "pg/am/inverted/vacuum.hpp"
 
 namespace {
 

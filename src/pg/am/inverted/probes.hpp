@@ -18,24 +18,29 @@ struct Probes {
   bool is_complete;   ///< every row is returned, those without vectors too
 };
 
-inline Probes probes_of(const format::InvertedMeta& meta, const Settings& settings) {
-  const auto mode = static_cast<IterativeScan>(settings.ivfflat_iterative_scan);
-  const std::size_t first =
-      std::min<std::size_t>(meta.lists, static_cast<std::size_t>(settings.ivfflat_probes));
-  switch (mode) {
+inline const ListSettings& settings_of(const format::InvertedMeta& meta, const Settings& settings) {
+  return meta.codec == format::Codec::kFlat ? settings.ivfflat : settings.ivfpq;
+}
+
+inline Probes probes_of(const format::InvertedMeta& meta, const Settings& all) {
+  const ListSettings& settings = settings_of(meta, all);
+  const std::size_t first = settings.probes == 0
+                                ? core::default_probes(meta.lists)
+                                : std::min<std::size_t>(meta.lists, settings.probes);
+  switch (static_cast<IterativeScan>(settings.iterative_scan)) {
     case IterativeScan::kComplete:
       return {first, meta.lists, true};
     case IterativeScan::kOff:
       return {first, first, false};
     default:
-      return {first, std::max(first, static_cast<std::size_t>(settings.ivfflat_max_probes)), false};
+      return {first, std::max(first, static_cast<std::size_t>(settings.max_probes)), false};
   }
 }
 
 /// Whether rows come in the order of their distances: those of lists beyond the first ones do not.
 inline bool keeps_order(const format::InvertedMeta& meta, const Settings& settings) {
-  return meta.lists == 1 ||
-         static_cast<IterativeScan>(settings.ivfflat_iterative_scan) == IterativeScan::kOff;
+  return meta.lists == 1 || static_cast<IterativeScan>(
+                                settings_of(meta, settings).iterative_scan) == IterativeScan::kOff;
 }
 
 }  // namespace nearest::pg::inverted

@@ -9,8 +9,8 @@
 namespace nearest::pg::inverted {
 namespace {
 
-/// Rows of a chunk, as many as the kernel takes at once; and what a batch takes in all.
-constexpr std::size_t kChunkRows = 48;
+/// Rows of a chunk, and what a batch takes in all.
+constexpr std::size_t kChunkRows = ListFinder::kRowsAtOnce;
 constexpr std::size_t kBatchBytes = std::size_t{8} << 20;
 constexpr std::size_t kMostRows = 4096;
 
@@ -22,12 +22,11 @@ RowBatch::RowBatch(const Model* model, ListSorter* sorter, std::uint64_t* sizes)
       sizes_(sizes),
       team_(ThreadTeam::of_maintenance()),
       coder_(model->state),
+      finder_(CurrentMemoryContext, *model),
       dim_(model->state.meta.dim) {
   const MemoryContext context = CurrentMemoryContext;
   const std::size_t row_bytes = 2 * dim_ * sizeof(float) + coder_.record().bytes;
   capacity_ = std::clamp(kBatchBytes / row_bytes, kChunkRows, kMostRows);
-  panels_ = core::allocate_panels(ContextArena{context}, model->state.meta.lists, dim_);
-  panels_.fill(model->centroids);
   tids_ = allocate_in<format::Tid>(context, capacity_);
   x_ = allocate_in<float>(context, capacity_ * dim_);
   y_ = allocate_in<float>(context, capacity_ * dim_);
@@ -61,7 +60,7 @@ void RowBatch::encode(std::size_t begin, std::size_t end, float* work) {
   for (std::size_t i = begin; i < end; ++i) {
     placed_[i] = coder_.place({x_ + i * dim_, dim_}, y_ + i * dim_);
   }
-  core::find_nearest(panels_, {y_ + begin * dim_, end - begin, dim_}, lists_ + begin);
+  finder_.find({y_ + begin * dim_, end - begin, dim_}, lists_ + begin);
   for (std::size_t i = begin; i < end; ++i) {
     coder_.encode({x_ + i * dim_, dim_}, placed_[i], y_ + i * dim_,
                   model_->centroids + std::size_t{lists_[i]} * dim_, work,

@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-#include "core/cluster/nearest_centroid.hpp"
+#include "pg/am/inverted/list_finder.hpp"
 #include "pg/am/inverted/list_sorter.hpp"
 #include "pg/am/inverted/row_coder.hpp"
 #include "pg/am/inverted/trainer.hpp"
@@ -31,7 +31,7 @@ class RowBatch {
   std::uint64_t* sizes_;
   ThreadTeam team_;
   RowCoder coder_;
-  core::CentroidPanels panels_;
+  ListFinder finder_;
   std::size_t dim_, capacity_, n_ = 0;
   format::Tid* tids_;      ///< (capacity)
   float *x_, *y_, *work_;  ///< (capacity, dim) vectors and points; for each chunk

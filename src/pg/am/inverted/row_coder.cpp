@@ -12,7 +12,9 @@ constexpr double kNowhere = std::numeric_limits<double>::infinity();
 
 /// What the signs of the first `coded` dimensions stand for; the others are not in the code.
 void decode_signs(const std::uint8_t* row, std::size_t coded, std::size_t dim, float* decoded) {
-  for (std::size_t i = 0; i < coded; ++i) decoded[i] = (row[i / 8] >> (i % 8) & 1U) != 0 ? 1 : -1;
+  for (std::size_t i = 0; i < coded; ++i) {
+    decoded[i] = 2 * static_cast<float>(row[i / 8] >> (i % 8) & 1U) - 1;
+  }
   std::fill(decoded + coded, decoded + dim, 0.0F);
 }
 
@@ -60,13 +62,18 @@ void RowCoder::encode_residual(const PlacedRow& placed, std::span<const float> r
     auto& header = *reinterpret_cast<format::ColdHeader*>(record);
     auto* const cold = reinterpret_cast<std::uint8_t*>(&header + 1);
     header.code = encode_cold(r, decoded, z, hot, cold);
-    double lost = 0, length = 0, with_center = 0;
+    double lost = 0, length = 0;
+#pragma omp simd reduction(+ : lost, length)
     for (std::size_t i = 0; i < dim; ++i) {
       const double rest = static_cast<double>(r[i]) - static_cast<double>(decoded[i]);
       lost += rest * rest;
       length += static_cast<double>(r[i]) * static_cast<double>(r[i]);
-      if (state_->space.rotated_center != nullptr) {
-        with_center += static_cast<double>(state_->space.rotated_center[i]) *
+    }
+    double with_center = 0;
+    if (const float* const center = state_->space.rotated_center; center != nullptr) {
+#pragma omp simd reduction(+ : with_center)
+      for (std::size_t i = 0; i < dim; ++i) {
+        with_center += static_cast<double>(center[i]) *
                        (static_cast<double>(centroid[i]) + static_cast<double>(decoded[i]));
       }
     }
@@ -115,6 +122,7 @@ core::ScalarCode RowCoder::encode_cold(std::span<const float> r, float* decoded,
     case format::Refine::kExtraBits: {
       const float scale = core::encode_levels(r, meta.bits, z);
       std::uint32_t square = 0;
+#pragma omp simd reduction(+ : square)
       for (std::size_t i = 0; i < dim; ++i) {
         const int level = 2 * z[i] + 1;
         square += static_cast<std::uint32_t>(level * level);

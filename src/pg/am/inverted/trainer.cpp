@@ -10,6 +10,7 @@
 #include "core/quantize/sign_code.hpp"
 #include "core/rotate/opq.hpp"
 #include "pg/am/inverted/describe.hpp"
+#include "pg/am/inverted/list_finder.hpp"
 #include "pg/am/inverted/progress.hpp"
 #include "pg/am/inverted/row_coder.hpp"
 #include "pg/memory.hpp"
@@ -122,28 +123,31 @@ class Trainer {
   void train_centroids() {
     const std::size_t dim = meta_.dim;
     model_.centroids = allocate<float>(meta_.lists * dim);
-    group_centers_ = allocate<float>(meta_.groups * dim);
+    model_.group_centers = allocate<float>(meta_.groups * dim);
     group_starts_ = allocate<std::uint32_t>(meta_.groups);
     core::train_lists(ContextArena{CurrentMemoryContext}, runner_, rows(),
-                      {meta_.lists, meta_.seed}, model_.centroids, group_centers_, group_starts_);
+                      {meta_.lists, meta_.seed}, model_.centroids, model_.group_centers,
+                      group_starts_);
+    model_.trained.groups.begins = group_starts_;
   }
 
   void code_all_centroids() {
     model_.trained.lists = code_centroids(model_.centroids, meta_.lists, meta_.dim);
     if (meta_.groups == 1) return;
-    model_.trained.groups = code_centroids(group_centers_, meta_.groups, meta_.dim);
+    model_.trained.groups = code_centroids(model_.group_centers, meta_.groups, meta_.dim);
     model_.trained.groups.begins = group_starts_;
   }
 
   void find_nearest() {
-    const ContextArena arena{CurrentMemoryContext};
-    const core::CentroidPanels panels = core::allocate_panels(arena, meta_.lists, meta_.dim);
-    panels.fill(model_.centroids);
-    runner_.run_rows(n_, [&](std::size_t begin, std::size_t end) {
-      core::find_nearest(panels, {rows_ + begin * meta_.dim, end - begin, meta_.dim},
-                         nearest_ + begin);
+    model_.state.meta = meta_;
+    ListFinder finder(CurrentMemoryContext, model_);
+    constexpr std::size_t kRows = ListFinder::kRowsAtOnce;
+    runner_.run(core::chunk_count(n_, kRows), [&](std::size_t chunk) {
+      const core::Chunk part = core::chunk_range(chunk, n_, kRows);
+      finder.find({rows_ + part.begin * meta_.dim, part.end - part.begin, meta_.dim},
+                  nearest_ + part.begin);
     });
-    core::release_panels(arena, panels);
+    finder.release();
   }
 
   /// Trains the rotation on residuals, then turns all there is.
@@ -170,7 +174,7 @@ class Trainer {
     model_.state = make_state(meta_, center, matrix);
     turn_rows(rows_, n_);
     turn_rows(model_.centroids, meta_.lists);
-    turn_rows(group_centers_, meta_.groups);
+    turn_rows(model_.group_centers, meta_.groups);
   }
 
   void turn_rows(float* values, std::size_t n) {
@@ -263,7 +267,6 @@ class Trainer {
   std::size_t n_;
   TrainingRunner runner_;
   Model model_{};
-  float* group_centers_ = nullptr;
   std::uint32_t* group_starts_ = nullptr;
   std::uint32_t* nearest_ = nullptr;
 };

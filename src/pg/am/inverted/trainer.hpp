@@ -14,7 +14,8 @@ namespace nearest::pg::inverted {
 struct Model {
   InvertedState state;
   Trained trained;
-  float* centroids;  ///< (lists, dim) what the codes stand for, in the space of the state
+  float* centroids;      ///< (lists, dim) what the codes stand for, in the space of the state
+  float* group_centers;  ///< (groups, dim) likewise, if there are more groups than one
 };
 
 /// Of an index without training: one list around the origin of a space whose center and sizes the
