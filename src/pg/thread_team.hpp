@@ -30,6 +30,10 @@ class ThreadTeam {
   }
   explicit ThreadTeam(int threads) : threads_(std::max(threads, 1)) {}
 
+  std::size_t size() const { return static_cast<std::size_t>(threads_); }
+  /// Which one of the team runs this: below size(), for work memory of its own.
+  static std::size_t thread() { return static_cast<std::size_t>(omp_get_thread_num()); }
+
   /// Calls f(chunk) for every chunk in [0, n); chunks should be far below a second of work.
   template <class F>
   void run(std::size_t n, F&& f) {
