@@ -50,7 +50,7 @@ TrainingPlan plan_training(const InvertedOptions& options, const format::Inverte
     ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
                     errmsg("memory required is %zu MB, maintenance_work_mem is %d MB",
                            (required >> 20) + 1, maintenance_work_mem / 1024),
-                    errdetail("Training %zu lists takes one row for each at least.", lists),
+                    errdetail("Training %zu lists takes that much at least.", lists),
                     errhint("Increase maintenance_work_mem, or use fewer lists.")));
   }
   const std::size_t fitting = (budget - memory.fixed) / memory.per_row;
@@ -90,7 +90,8 @@ Model make_model(const BuildState& build) {
   const bool is_default = build.options.lists == 0;
   // Fewer than asked for: these are all.
   if (is_default && n < plan.sample_rows) plan.lists = core::default_lists(n);
-  const bool is_trained = n >= plan.lists && n >= (is_default ? core::kFewestTrainingRows : 1);
+  const std::size_t fewest = is_default ? std::min(core::kFewestTrainingRows, plan.sample_rows) : 1;
+  const bool is_trained = n >= std::max(plan.lists, fewest);
   if (is_trained) {
     meta.lists = static_cast<std::uint32_t>(plan.lists);
   } else {
