@@ -13,11 +13,11 @@ namespace nearest::pg::inverted {
 namespace {
 
 /// Rows that the first pass keeps: enough for what a LIMIT mostly asks, few enough to sort.
-constexpr std::size_t kRowsOfFirstPass = 256;
+constexpr std::size_t kRowsOfFirstPass = 128;
 constexpr std::size_t kPassGrowth = 4;
 /// Rows that are refined at once: as many as LIMIT 10 takes, then fewer, of which fewer are in
 /// vain.
-constexpr std::size_t kRefinedFirst = 24, kRefinedLater = 12;
+constexpr std::size_t kRefinedFirst = 16, kRefinedLater = 8;
 /// Lists of a later batch at most, whose prepared queries take memory.
 constexpr std::size_t kMostBatchLists = 256;
 
