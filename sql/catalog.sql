@@ -55,10 +55,10 @@ FROM pg_opclass AS c JOIN pg_am AS a ON a.oid = opcmethod
   WHERE opcintype = 'vector'::regtype ORDER BY amname COLLATE "C", opcname COLLATE "C";
 SELECT amname, amopstrategy, amopopr::regoperator, amoppurpose FROM pg_amop
   JOIN pg_am AS a ON a.oid = amopmethod
-  WHERE amoplefttype = 'vector'::regtype ORDER BY amname COLLATE "C", amopstrategy;
+  WHERE amoplefttype = 'vector'::regtype ORDER BY amname COLLATE "C", amopstrategy, amopopr::regoperator::text COLLATE "C";
 SELECT amname, amprocnum, amproc::regprocedure FROM pg_amproc JOIN pg_opfamily AS f ON f.oid = amprocfamily
   JOIN pg_am AS a ON a.oid = opfmethod
-WHERE amproclefttype = 'vector'::regtype ORDER BY amname COLLATE "C", amprocnum;
+WHERE amproclefttype = 'vector'::regtype ORDER BY amname COLLATE "C", amprocnum, opfname COLLATE "C";
 
 -- The objects of the extension, without the array type, which is one of them from version 17 on.
 CREATE VIEW catalog_objects AS SELECT classid, objid, pg_describe_object(classid, objid, 0) AS object

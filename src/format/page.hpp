@@ -16,10 +16,15 @@ enum class PageKind : std::uint8_t {
   kCenter = 2,   ///< a part of the center that vectors are coded around
   kEntries = 3,  ///< nodes where searches begin
   kNodes = 4,
-  kTids = 5,  ///< rows that did not fit into their node, or have no place in the graph
-  kFree = 6,  ///< was something else, may become anything
+  kTids = 5,       ///< rows that did not fit into their node, or have no place in the graph
+  kFree = 6,       ///< was something else, may become anything
+  kFloats = 7,     ///< of an inverted file: a part of a stream of numbers
+  kCentroids = 8,  ///< of lists, or of groups of lists
+  kDirectory = 9,  ///< where lists begin and end
+  kList = 10,      ///< codes and rows of one list
+  kCold = 11,      ///< what refines the codes of one list page
 };
-inline constexpr PageKind kLastKind = PageKind::kFree;
+inline constexpr PageKind kLastKind = PageKind::kCold;
 
 inline constexpr std::uint16_t kGraphPageId = 0x6E67;  ///< "gn", last on the page, for tools
 

@@ -237,6 +237,12 @@ Fault verify_page(std::span<const std::byte> page, const PageExpectations& expec
       return verify_tid_page(page, expected);
     case PageKind::kFree:
       return {used_bytes(page) == 0 ? nullptr : "A free page is not empty."};
+    case PageKind::kFloats:
+    case PageKind::kCentroids:
+    case PageKind::kDirectory:
+    case PageKind::kList:
+    case PageKind::kCold:
+      return {"The page is one of an inverted file."};
   }
   return {"The page is of no kind."};
 }

@@ -13,6 +13,7 @@ extern "C" {
 #include "storage/bufmgr.h"
 #include "storage/bufpage.h"
 #include "storage/lmgr.h"
+#include "storage/proc.h"
 #include "utils/rel.h"
 }
 
@@ -53,6 +54,15 @@ inline bool is_same_file(const RelationFile& a, const RelationFile& b) {
   return RelFileNodeEquals(a, b);
 }
 #endif
+
+/// Tells the backend's transactions apart.
+inline LocalTransactionId local_transaction() {
+#if PG_VERSION_NUM >= 170000
+  return MyProc->vxid.lxid;
+#else
+  return MyProc->lxid;
+#endif
+}
 
 /// Pins a page of the main fork if it is still in this buffer.
 inline bool read_recent_buffer(Relation relation, BlockNumber block, Buffer recent) {

@@ -10,6 +10,7 @@ extern "C" {
 #include <cstring>
 
 #include "core/graph/params.hpp"
+#include "core/ivf/params.hpp"
 #include "core/kernels/table.hpp"
 #include "pg/settings.hpp"
 
@@ -17,14 +18,15 @@ namespace nearest::pg {
 
 namespace {
 
+constexpr int kMaxFlatProbes = 32768;  // pgvector's
+
 Settings settings{
     core::kDefaultEfSearch,
     static_cast<int>(IterativeScan::kComplete),
     20000,
     1,
-    1,
-    static_cast<int>(IterativeScan::kComplete),
-    32768,
+    {0, static_cast<int>(IterativeScan::kComplete), kMaxFlatProbes},
+    {0, static_cast<int>(IterativeScan::kComplete), core::kMaxLists},
 };
 
 const config_enum_entry kHnswIterativeScans[] = {
@@ -35,7 +37,7 @@ const config_enum_entry kHnswIterativeScans[] = {
     {nullptr, 0, false},
 };
 
-const config_enum_entry kIvfflatIterativeScans[] = {
+const config_enum_entry kListIterativeScans[] = {
     {"off", static_cast<int>(IterativeScan::kOff), false},
     {"relaxed_order", static_cast<int>(IterativeScan::kRelaxedOrder), false},
     {"complete", static_cast<int>(IterativeScan::kComplete), false},
@@ -78,12 +80,28 @@ bool is_defined(const char* name) {
          (GetConfigOptionFlags(name, true) & GUC_CUSTOM_PLACEHOLDER) == 0;
 }
 
-bool graph_settings_are_foreign = false;
+bool graph_settings_are_foreign = false, ivfflat_settings_are_foreign = false;
 
 /// What plans of hnsw indexes were made under has changed: makes cached ones anew. Called when the
 /// settings are defined, too, and at the end of transactions, so it raises nothing.
 void use_hnsw_iterative_scan(int new_value, void* /*extra*/) {
   if (new_value != settings.hnsw_iterative_scan) ResetPlanCache();
+}
+
+void use_ivfflat_iterative_scan(int new_value, void* /*extra*/) {
+  replan_if(new_value != settings.ivfflat.iterative_scan);
+}
+
+void use_ivfflat_probes(int new_value, void* /*extra*/) {
+  replan_if(new_value != settings.ivfflat.probes);
+}
+
+void use_ivfpq_iterative_scan(int new_value, void* /*extra*/) {
+  replan_if(new_value != settings.ivfpq.iterative_scan);
+}
+
+void use_ivfpq_probes(int new_value, void* /*extra*/) {
+  replan_if(new_value != settings.ivfpq.probes);
 }
 
 int foreign_mode(const char* name) {
@@ -120,20 +138,38 @@ void define_graph_settings() {
   MarkGUCPrefixReserved("hnsw");
 }
 
-void define_list_settings() {
-  if (is_defined("ivfflat.probes")) return;
+void define_ivfflat_settings() {
+  ivfflat_settings_are_foreign = is_defined("ivfflat.probes");
+  if (ivfflat_settings_are_foreign) return;
   DefineCustomIntVariable("ivfflat.probes", "How many lists a search reads.",
-                          "More find more of the true neighbors and take longer.",
-                          &settings.ivfflat_probes, 1, 1, 32768, PGC_USERSET, 0, nullptr, nullptr,
-                          nullptr);
+                          "More find more of the true neighbors and take longer. 0 is about the "
+                          "square root of the number of lists.",
+                          &settings.ivfflat.probes, 0, 0, kMaxFlatProbes, PGC_USERSET, 0, nullptr,
+                          use_ivfflat_probes, nullptr);
   DefineCustomEnumVariable(
       "ivfflat.iterative_scan", "Whether a scan goes on when more rows are asked for.", nullptr,
-      &settings.ivfflat_iterative_scan, static_cast<int>(IterativeScan::kComplete),
-      kIvfflatIterativeScans, PGC_USERSET, 0, nullptr, nullptr, nullptr);
+      &settings.ivfflat.iterative_scan, static_cast<int>(IterativeScan::kComplete),
+      kListIterativeScans, PGC_USERSET, 0, nullptr, use_ivfflat_iterative_scan, nullptr);
   DefineCustomIntVariable("ivfflat.max_probes", "How many lists an iterative scan reads at most.",
-                          nullptr, &settings.ivfflat_max_probes, 32768, 1, 32768, PGC_USERSET, 0,
-                          nullptr, nullptr, nullptr);
+                          "Counts for relaxed_order.", &settings.ivfflat.max_probes, kMaxFlatProbes,
+                          1, kMaxFlatProbes, PGC_USERSET, 0, nullptr, nullptr, nullptr);
   MarkGUCPrefixReserved("ivfflat");
+}
+
+void define_ivfpq_settings() {
+  DefineCustomIntVariable("ivfpq.probes", "How many lists a search reads.",
+                          "More find more of the true neighbors and take longer. 0 is about the "
+                          "square root of the number of lists.",
+                          &settings.ivfpq.probes, 0, 0, core::kMaxLists, PGC_USERSET, 0, nullptr,
+                          use_ivfpq_probes, nullptr);
+  DefineCustomEnumVariable(
+      "ivfpq.iterative_scan", "Whether a scan goes on when more rows are asked for.", nullptr,
+      &settings.ivfpq.iterative_scan, static_cast<int>(IterativeScan::kComplete),
+      kListIterativeScans, PGC_USERSET, 0, nullptr, use_ivfpq_iterative_scan, nullptr);
+  DefineCustomIntVariable("ivfpq.max_probes", "How many lists an iterative scan reads at most.",
+                          "Counts for relaxed_order.", &settings.ivfpq.max_probes, core::kMaxLists,
+                          1, core::kMaxLists, PGC_USERSET, 0, nullptr, nullptr, nullptr);
+  MarkGUCPrefixReserved("ivfpq");
 }
 
 }  // namespace
@@ -144,6 +180,11 @@ const Settings& current_settings() {
     settings.hnsw_iterative_scan = foreign_mode("hnsw.iterative_scan");
     settings.hnsw_max_scan_tuples = foreign_int("hnsw.max_scan_tuples", 20000);
     settings.hnsw_scan_mem_multiplier = foreign_int("hnsw.scan_mem_multiplier", 1);
+  }
+  if (ivfflat_settings_are_foreign) {
+    settings.ivfflat.probes = foreign_int("ivfflat.probes", 0);
+    settings.ivfflat.iterative_scan = foreign_mode("ivfflat.iterative_scan");
+    settings.ivfflat.max_probes = foreign_int("ivfflat.max_probes", kMaxFlatProbes);
   }
   return settings;
 }
@@ -156,7 +197,8 @@ void define_settings() {
                            PGC_SUSET, 0, cpu_has_kernels, use_kernels, nullptr);
   MarkGUCPrefixReserved("nearest");
   define_graph_settings();
-  define_list_settings();
+  define_ivfflat_settings();
+  define_ivfpq_settings();
 }
 
 }  // namespace nearest::pg

@@ -3,7 +3,7 @@
 
 namespace nearest::pg {
 
-/// hnsw.iterative_scan and ivfflat.iterative_scan.
+/// hnsw.iterative_scan, ivfflat.iterative_scan and ivfpq.iterative_scan.
 enum class IterativeScan : int {
   kOff,           ///< one round: at most ef_search nodes
   kRelaxedOrder,  ///< further rounds up to the limits; late finds may come out of order
@@ -11,14 +11,19 @@ enum class IterativeScan : int {
   kComplete,      ///< further rounds until every row has been returned
 };
 
+/// Of scans of inverted files.
+struct ListSettings {
+  int probes;  ///< 0: by the number of lists
+  int iterative_scan;
+  int max_probes;
+};
+
 struct Settings {
   int hnsw_ef_search;
   int hnsw_iterative_scan;
   int hnsw_max_scan_tuples;
   double hnsw_scan_mem_multiplier;
-  int ivfflat_probes;
-  int ivfflat_iterative_scan;
-  int ivfflat_max_probes;
+  ListSettings ivfflat, ivfpq;
 };
 
 /// The values now. Where another extension's library defined settings of these names first, its

@@ -4,7 +4,7 @@
 /// A vector x becomes the point y = P(f(x) - c) / unit, with
 ///   f   x / |x| for cosine, x otherwise
 ///   c   a center, about the mean of the rows
-///   P   a fixed rotation (none for L1, which a rotation does not keep)
+///   P   a rotation: a fixed one, a trained one, or none (never one for L1, which none keeps)
 ///   unit  a power of two near the points' length, so that no square leaves the range of float32
 /// Points keep Euclidean distances (L1 distances without P), divided by the unit.
 ///
@@ -48,6 +48,23 @@ constexpr double sum_error(std::size_t dim) { return kernel_error(dim) + 6 * kUn
 /// that sqrt(dim) times as much.
 constexpr double least_error(std::size_t dim) { return static_cast<double>(dim) * 0x1p-146; }
 
+/// What P is.
+enum class Turn : std::uint8_t {
+  kFixed,    ///< rotate(y, seed)
+  kTrained,  ///< a matrix
+  kNone,
+};
+
+/// Dimensions that a trained rotation has at most: more, and its two matrices of doubles and its
+/// time are more than the gain is worth.
+inline constexpr std::size_t kMaxTurnDim = 2048;
+
+/// Bound of |M·y - exact| / |y| for a matrix that is orthogonal but for the rounding of its
+/// elements to float32.
+inline double matrix_error(std::size_t dim) {
+  return std::sqrt(static_cast<double>(dim)) * (kernel_error(dim) + 2 * kUnitRoundoff);
+}
+
 /// What is fixed when an index is built. Borrowed memory.
 struct GraphSpace {
   Metric metric;
@@ -59,8 +76,10 @@ struct GraphSpace {
   double unit;                  ///< a power of two
   double longest;               ///< M: inner product only
   double query_norm;            ///< to which queries are scaled: inner product only
+  Turn turn;                    ///< unused for L1
+  const float* matrix;          ///< (dim, dim) for kTrained, dim <= kMaxTurnDim
 
-  bool is_rotated() const { return metric != Metric::kL1; }
+  bool is_rotated() const { return metric != Metric::kL1 && turn != Turn::kNone; }
   ErrorNorm error_norm() const {
     return metric == Metric::kL1 ? ErrorNorm::kAbsolute : ErrorNorm::kEuclidean;
   }
@@ -92,6 +111,20 @@ inline double absolute_norm_of(VectorView<float> x) {
   return sum;
 }
 
+/// Turns y, in place; a space that has no rotation leaves it as it is. Returns a bound of the
+/// relative error, in norm.
+inline double turn_in(const GraphSpace& space, std::span<float> y) {
+  if (!space.is_rotated()) return 0;
+  if (space.turn == Turn::kFixed) {
+    rotate(y, space.seed);
+    return rotation_error(y.size());
+  }
+  float copy[kMaxTurnDim];
+  std::copy(y.begin(), y.end(), copy);
+  kernels().inner_product_block_f32(copy, 1, space.matrix, y.size(), y.size(), y.data());
+  return matrix_error(y.size());
+}
+
 /// Places x times `factor`: y: (dim). Returns a bound of |y - exact| in the space's error norm.
 /// `size` is |factor·x| in that norm. What lies too far out for float32 is placed at the center,
 /// and the bound is infinite.
@@ -117,11 +150,7 @@ inline double place_scaled(const GraphSpace& space, VectorView<float> x, double 
       y[i] = static_cast<float>(static_cast<double>(x[i]) * factor * to_unit);
     }
   }
-  double relative = 4 * kUnitRoundoff;
-  if (space.is_rotated()) {
-    rotate({y, x.size()}, space.seed);
-    relative += rotation_error(x.size());
-  }
+  const double relative = 4 * kUnitRoundoff + turn_in(space, {y, x.size()});
   return largest * relative + least_error(x.size());
 }
 

@@ -9,6 +9,17 @@ namespace nearest::core {
 
 inline constexpr std::size_t kMaxLists = 65536;
 
+/// Rows that training looks at: for each list, and for all.
+inline constexpr int kSampleRowsPerList = 64;
+inline constexpr std::size_t kFewestSampleRows = 10000;
+
+/// Bits of a level in all: the index is a fifth of the vectors, and scans read 14 to 16 rows
+/// for 10.
+inline constexpr unsigned kDefaultLevelBits = 6;
+
+/// With fewer rows an index has one list, and its searches are exact.
+inline constexpr std::size_t kFewestTrainingRows = 100;
+
 /// As many lists as rows in each: what ranking the lists costs and what scanning the nearest costs
 /// grow alike.
 inline std::size_t default_lists(std::size_t rows) {

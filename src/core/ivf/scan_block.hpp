@@ -26,17 +26,17 @@ struct ListTerms {
   float distance;  ///< |q - c|, times the index's ErrorRatio
 };
 
-/// `place_of(j)` says where code j is. Nothing is allocated: the block may be on a locked page.
-template <class T, class PlaceOf>
-void scan_block(const ByteTable& table, std::size_t segments, const ListTerms& list,
-                const CodeBlockView& block, Survivors<T>& survivors, PlaceOf&& place_of) {
+/// Calls found(j, lower, estimate) for each code whose lower bound is not above limit(), which may
+/// fall meanwhile. Nothing is allocated: the block may be on a locked page.
+template <class Limit, class Found>
+void scan_block_for(const ByteTable& table, std::size_t segments, const ListTerms& list,
+                    const CodeBlockView& block, Limit&& limit, Found&& found) {
   std::uint32_t sums[kBlockCodes];
   float estimates[kBlockCodes];
   kernels().table_sums_x32(block.codes, table.entries, segments, sums);
   const float slack = kBoundDeviations * list.distance;
   const float rounding = kBoundDeviations * table.deviation;
-  const EstimateTerms terms{list.base, table.offset, table.step,
-                            slack,     rounding,     survivors.limit()};
+  const EstimateTerms terms{list.base, table.offset, table.step, slack, rounding, limit()};
   std::uint32_t mask = kernels().estimate_x32(sums, block.factors, terms, estimates);
   if (block.n < kBlockCodes) mask &= (1U << block.n) - 1U;
   for (; mask != 0; mask &= mask - 1) {
@@ -44,8 +44,19 @@ void scan_block(const ByteTable& table, std::size_t segments, const ListTerms& l
     const float width = slack * block.factors.error[j] + rounding * block.factors.b[j];
     const float lower = estimates[j] - width;
     // The limit may have fallen since the block was begun.
-    if (lower <= survivors.limit()) survivors.add(lower, estimates[j], place_of(j));
+    if (lower <= limit()) found(j, lower, estimates[j]);
   }
+}
+
+/// The same into survivors; `place_of(j)` says where code j is.
+template <class T, class PlaceOf>
+void scan_block(const ByteTable& table, std::size_t segments, const ListTerms& list,
+                const CodeBlockView& block, Survivors<T>& survivors, PlaceOf&& place_of) {
+  scan_block_for(
+      table, segments, list, block, [&] { return survivors.limit(); },
+      [&](std::size_t j, float lower, float estimate) {
+        survivors.add(lower, estimate, place_of(j));
+      });
 }
 
 }  // namespace nearest::core

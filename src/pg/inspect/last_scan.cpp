@@ -6,7 +6,7 @@ extern "C" {
 #include "funcapi.h"
 }
 
-#include "pg/am/graph/scan.hpp"
+#include "pg/am/common/last_scan.hpp"
 
 /// nearest_last_scan() -> one row, or NULL before the first scan.
 NEAREST_FUNCTION(nearest_last_scan) {
@@ -14,7 +14,7 @@ NEAREST_FUNCTION(nearest_last_scan) {
   if (get_call_result_type(fcinfo, nullptr, &descriptor) != TYPEFUNC_COMPOSITE) {
     elog(ERROR, "return type must be a row type");
   }
-  const nearest::pg::graph::LastScan& scan = nearest::pg::graph::last_scan;
+  const nearest::pg::LastScan& scan = nearest::pg::last_scan;
   if (!OidIsValid(scan.index)) PG_RETURN_NULL();
   Datum values[] = {
       ObjectIdGetDatum(scan.index),     Int64GetDatum(scan.rounds),     Int64GetDatum(scan.pages),

@@ -15,6 +15,7 @@ extern "C" {
 #include <limits>
 
 #include "core/graph/params.hpp"
+#include "pg/am/common/path_cost.hpp"
 #include "pg/am/graph/order_use.hpp"
 #include "pg/am/graph/row_identity.hpp"
 #include "pg/am/graph/state.hpp"
@@ -43,14 +44,6 @@ constexpr double kBeamEntryCost = 0.2;  // each visit passes over the beam
 
 // Up to this many rows, a scan whose limit is not known should be priced rightly.
 constexpr double kRowsOfInterest = 1000;
-
-/// The part of the rows that the planner supposes for a limit it does not know (planner.c,
-/// preprocess_limit).
-constexpr double kUnknownLimitFraction = 0.1;
-
-/// More than enable_seqscan = off adds to a plan, and less than would overflow in a join of many
-/// rows. Not infinity, whose differences are no numbers.
-constexpr Cost kCostedOut = 1e30;
 
 /// What costs depend on, of one index.
 struct Shape {
@@ -119,33 +112,6 @@ struct Model {
   }
 };
 
-double selectivity_of_predicate(PlannerInfo* root, const IndexOptInfo* index) {
-  if (index->indpred == NIL) return 1;
-  return clauselist_selectivity(root, index->indpred, static_cast<int>(index->rel->relid),
-                                JOIN_INNER, nullptr);
-}
-
-/// Rows that the index has to return before the query has enough, or a negative number if that is
-/// not known. part: of the scan's rows that the planner will suppose.
-double wanted_rows(const PlannerInfo* root, const RelOptInfo* rel, const Model& model,
-                   double* part) {
-  // A join passes on an unknown part of the rows.
-  if (bms_membership(root->all_baserels) == BMS_MULTIPLE) return -1;
-  const double passing = std::clamp(rel->rows / model.rows, 1e-9, 1.0);
-  if (root->limit_tuples > 0) {
-    const double wanted = std::min(model.rows, root->limit_tuples / passing);
-    *part = wanted / model.rows;
-    return wanted;
-  }
-  if (root->parse->limitCount != nullptr && root->tuple_fraction > 0 && root->tuple_fraction < 1) {
-    // LIMIT $1: nobody wants a tenth of the table. ef_search says what is wanted.
-    const double wanted = std::min(model.rows, model.ef_search / passing);
-    *part = std::max(wanted / model.rows, std::min(root->tuple_fraction, kUnknownLimitFraction));
-    return wanted;
-  }
-  return -1;
-}
-
 bool keeps_order(const Settings& settings) {
   const auto mode = static_cast<IterativeScan>(settings.hnsw_iterative_scan);
   return mode == IterativeScan::kStrictOrder || mode == IterativeScan::kOff;
@@ -197,7 +163,7 @@ void estimate_cost(PlannerInfo* root, IndexPath* path, double loop_count, Cost* 
   // The planner draws a line from startup to total. It goes through the cost at the number of rows
   // that is wanted, or that is of interest.
   double part = 0;
-  double wanted = wanted_rows(root, rel, model, &part);
+  double wanted = wanted_rows(root, rel, model.rows, model.ef_search, &part);
   if (wanted < 0) {
     wanted = std::min(model.rows, std::max(kRowsOfInterest, 2 * model.visits(0)));
     part = wanted / model.rows;

@@ -12,6 +12,8 @@ extern "C" {
 #include <limits>
 
 #include "pg/am/common/heap_ahead.hpp"
+#include "pg/am/common/last_scan.hpp"
+#include "pg/am/common/row_place.hpp"
 #include "pg/am/graph/order_use.hpp"
 #include "pg/am/graph/page_graph.hpp"
 #include "pg/am/graph/tid_chain.hpp"
@@ -20,12 +22,7 @@ extern "C" {
 
 namespace nearest::pg::graph {
 
-LastScan last_scan;
-
 namespace {
-
-/// Scans begun by this backend.
-std::uint64_t begun_scans = 0;
 
 /// What a scan may take for what it found, whatever work_mem says, in bytes: less than a search of
 /// some thousand nodes needs would only make it worse.
@@ -114,7 +111,7 @@ struct ScanState {
   core::GraphSearch<View, ContextArena> search;
   View* view;
   BlockNumber rest_block;
-  BlockNumber heap_blocks;  ///< of the table, as last seen
+  RowPlaces row_places;
 
   // What is being returned: found nodes [next_found, end_found), rows of the current node or chain,
   // and the rest of the chain.
@@ -392,22 +389,6 @@ void publish(const ScanState* state) {
   last_scan.rows = state->returned_rows;
 }
 
-/// Raises if the table cannot have a row there: the server would extend the table for an invalid
-/// block, and complain of the table's files for others.
-void check_row_place(IndexScanDesc scan, const format::Tid& tid) {
-  ScanState* const state = state_of(scan);
-  const BlockNumber block = static_cast<BlockNumber>(tid.block_high) << 16 | tid.block_low;
-  if (format::is_possible(tid) && block < state->heap_blocks) return;
-  if (scan->heapRelation != nullptr) {
-    state->heap_blocks = RelationGetNumberOfBlocks(scan->heapRelation);
-  }
-  if (format::is_possible(tid) && block < state->heap_blocks) return;
-  ereport(ERROR, (errcode(ERRCODE_INDEX_CORRUPTED),
-                  errmsg("index \"%s\" is damaged", RelationGetRelationName(scan->indexRelation)),
-                  errdetail("A row is where its table has none."),
-                  errhint("REINDEX builds the index anew.")));
-}
-
 void read_query(IndexScanDesc scan) {
   ScanState* const state = state_of(scan);
   state->query_kind = QueryKind::kNull;
@@ -509,7 +490,7 @@ bool next_row(IndexScanDesc scan, ScanDirection direction) {
     if (!found) return false;
   }
   const format::Tid tid = state->tids[state->next_tid++];
-  check_row_place(scan, tid);
+  state->row_places.check(scan, tid);
   scan->xs_heaptid = to_item_pointer(tid);
   scan->xs_recheck = false;
   state->heap_ahead.pin(scan);

@@ -1,27 +1,15 @@
 #include "pg/am/graph/state.hpp"
 
 extern "C" {
-#include "access/genam.h"
-#include "storage/smgr.h"
 #include "utils/memutils.h"
 }
 
 #include "format/verify.hpp"
+#include "pg/am/common/index_facts.hpp"
 #include "pg/buffer.hpp"
-#include "pg/compat.hpp"
-
-// The support functions by which an operator class tells its metric.
-extern "C" {
-Datum nearest_vector_l2_squared_distance(FunctionCallInfo fcinfo);
-Datum nearest_vector_negative_inner_product(FunctionCallInfo fcinfo);
-Datum nearest_vector_l1_distance(FunctionCallInfo fcinfo);
-}
 
 namespace nearest::pg::graph {
 namespace {
-
-constexpr AttrNumber kColumn = 1;
-constexpr uint16 kDistanceProc = 1, kNormProc = 2;
 
 /// One chunk of memory, so that the relation cache can free it.
 struct StateChunk {
@@ -73,38 +61,6 @@ void read_center(Relation index, const format::GraphMeta& meta, float* center) {
   if (const char* const fault = format::center_fault(meta, center)) {
     report_damaged(index, meta.center_block, fault);
   }
-}
-
-/// Whether reading a block through shared buffers will not raise: the server refuses pages whose
-/// header is damaged. Looks at the file; a page that was never written there is in shared buffers.
-bool is_readable(Relation index, BlockNumber block) {
-  if (RelationGetNumberOfBlocks(index) <= block) return false;
-  auto* const page = static_cast<char*>(palloc(BLCKSZ));
-  bool is_sound = false;
-  // Another backend may be writing the page: what was read half is whole a moment later.
-  constexpr int kTries = 3;
-  for (int i = 0; i < kTries && !is_sound; ++i) {
-    smgrread(RelationGetSmgr(index), MAIN_FORKNUM, block, page);
-    is_sound = is_page_verified(page, block);
-  }
-  pfree(page);
-  return is_sound;
-}
-
-/// The metric of an index, by its operator class. False if that is none of ours.
-bool find_metric(Relation index, core::Metric* metric) {
-  const PGFunction function = index_getprocinfo(index, kColumn, kDistanceProc)->fn_addr;
-  const bool has_norm = OidIsValid(index_getprocid(index, kColumn, kNormProc));
-  if (function == nearest_vector_l2_squared_distance && !has_norm) {
-    *metric = core::Metric::kL2;
-  } else if (function == nearest_vector_l1_distance && !has_norm) {
-    *metric = core::Metric::kL1;
-  } else if (function == nearest_vector_negative_inner_product) {
-    *metric = has_norm ? core::Metric::kCosine : core::Metric::kInnerProduct;
-  } else {
-    return false;
-  }
-  return true;
 }
 
 /// Why a metapage cannot be used.

@@ -11,21 +11,11 @@
 
 #include "core/arena.hpp"
 #include "format/graph_page.hpp"
+#include "pg/am/common/heap_tid.hpp"
 #include "pg/buffer.hpp"
 #include "pg/memory.hpp"
 
 namespace nearest::pg::graph {
-
-inline ItemPointerData to_item_pointer(const format::Tid& tid) {
-  ItemPointerData pointer;
-  pointer.ip_blkid = {tid.block_high, tid.block_low};
-  pointer.ip_posid = tid.offset;
-  return pointer;
-}
-
-inline format::Tid to_tid(const ItemPointerData& pointer) {
-  return {pointer.ip_blkid.bi_hi, pointer.ip_blkid.bi_lo, pointer.ip_posid};
-}
 
 /// Whose rows: a node of a version, or one of the metapage's chains, whose version is 0.
 struct ChainOwner {

@@ -1,0 +1,65 @@
+/// The metapage of an inverted file: block 0.
+///
+///     | InvertedMeta | ... free ... |
+#pragma once
+
+#include "core/graph/space.hpp"
+#include "format/page.hpp"
+
+namespace nearest::format {
+
+inline constexpr std::uint32_t kInvertedMagic = 0x6E69'7666;  ///< "nivf"
+inline constexpr std::uint32_t kInvertedVersion = 1;
+
+/// How lists hold vectors. On disk: never renumber.
+enum class Codec : std::uint8_t {
+  kFlat = 0,     ///< float32, as they are
+  kSigns = 1,    ///< one bit per dimension of the residual (core/quantize/sign_code.hpp)
+  kProduct = 2,  ///< product quantization of the residual (core/quantize/product_code.hpp)
+};
+enum class Rotation : std::uint8_t { kNone = 0, kRandom = 1, kTrained = 2 };
+/// What cold pages hold.
+enum class Refine : std::uint8_t {
+  kNone = 0,
+  kScalar = 1,  ///< 8 bits per dimension and what was lost (core/quantize/scalar_code.hpp)
+  kHalf = 2,    ///< 16 bits per dimension
+  kExtraBits = 3,
+};
+
+struct InvertedMeta {
+  std::uint32_t magic, version;
+
+  // Constant until the index is built anew.
+  std::uint32_t dim;
+  core::Metric metric;
+  Codec codec;
+  Rotation rotation;
+  Refine refine;
+  std::uint32_t lists;
+  std::uint32_t groups;    ///< of lists; 1 if a query ranks all lists
+  std::uint32_t segments;  ///< of a code: symbols of 4 bits, or bytes
+  std::uint8_t bits;       ///< per symbol of a product code; of a level, extra bits included
+  std::uint8_t reserved[3];
+  std::uint64_t seed;  ///< of the rotation and of the training
+  double unit;         ///< see core/graph/space.hpp
+  double query_norm;
+  double center_norm;
+  float error_ratio;  ///< core::ErrorRatio
+  float training_error;
+  std::uint64_t sample_rows;  ///< 0: untrained
+  std::uint64_t built_rows;
+  BlockId center_block;  ///< first of a stream of floats each, or kNoBlock
+  BlockId codebook_block;
+  BlockId matrix_block;
+  BlockId groups_block;     ///< centroid pages of the groups; behind one another
+  BlockId centroids_block;  ///< of the lists, behind one another
+  BlockId directory_block;  ///< behind one another
+};
+static_assert(sizeof(InvertedMeta) == 112 && std::is_trivially_copyable_v<InvertedMeta>);
+
+/// Rows without a place in a list of vectors are in two lists behind the others.
+constexpr std::uint32_t zero_rows_list(const InvertedMeta& meta) { return meta.lists; }
+constexpr std::uint32_t null_rows_list(const InvertedMeta& meta) { return meta.lists + 1; }
+constexpr std::uint32_t directory_entries(const InvertedMeta& meta) { return meta.lists + 2; }
+
+}  // namespace nearest::format

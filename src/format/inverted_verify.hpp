@@ -1,0 +1,68 @@
+/// Is a page of an inverted file safe to use, and if not, why not?
+///
+/// These are looked for whenever a page is used, so they are cheap and find whatever would make
+/// reading or changing it unsafe. Any bytes may come in; nothing is read outside of the page.
+/// Faults are sentences; null means that there is none.
+#pragma once
+
+#include "format/inverted_page.hpp"
+
+namespace nearest::format {
+
+/// Of a metapage's content. Its magic and version are known to be right.
+const char* inverted_meta_fault(const InvertedMeta& meta, std::size_t block_bytes) noexcept;
+
+/// used: content bytes in use, as the page's header says.
+inline const char* list_page_fault(const ConstListPage& page, std::size_t used, std::uint32_t list,
+                                   std::uint32_t version) {
+  const ListPageHeader& header = page.header();
+  if (header.list != list) return "A page of a list belongs to another one.";
+  if (header.version != version) return "A page of a list is of another version of it.";
+  if (header.n_slots > page.shape->slots) return "A page of a list says that it has too many rows.";
+  if (used != page.shape->used_bytes) return "A page of a list has not the length of its rows.";
+  return nullptr;
+}
+
+/// first_slot: that it should begin with.
+inline const char* cold_page_fault(ConstPageBytes content, std::size_t used, const ListShape& shape,
+                                   BlockId hot, std::uint32_t first_slot) {
+  const auto* header = at<ColdPageHeader>(content, 0);
+  if (header->hot != hot || header->first_slot != first_slot) {
+    return "A page that refines a list's rows belongs to another one.";
+  }
+  if (header->n_slots > shape.cold_per_page) {
+    return "A page that refines a list's rows says that it has too many of them.";
+  }
+  if (used != sizeof *header + std::size_t{header->n_slots} * shape.cold_bytes) {
+    return "A page that refines a list's rows has not the length of its rows.";
+  }
+  return nullptr;
+}
+
+/// n: how many centroids it should have.
+inline const char* centroid_page_fault(ConstPageBytes content, std::uint32_t n) {
+  return at<CentroidPageHeader>(content, 0)->n_centroids == n
+             ? nullptr
+             : "A page of centroids has not as many as it should.";
+}
+
+/// n: how many entries it should have.
+inline const char* directory_page_fault(ConstPageBytes content, std::uint32_t n) {
+  return at<DirectoryPageHeader>(content, 0)->n_entries == n
+             ? nullptr
+             : "A page of the directory has not as many lists as it should.";
+}
+
+inline bool is_centroid_sound(const CentroidHeader& header) {
+  constexpr float kMost = 1e30F;
+  return header.scale >= 0 && header.scale < kMost;
+}
+
+/// As far as a code of 8 bits would give distances that are no numbers.
+inline bool is_code_sound(const core::ScalarCode& code, const core::PointTraits& traits) {
+  constexpr float kMost = 1e30F;
+  return code.scale >= 0 && code.scale < kMost && code.error >= 0 && traits.norm >= 0 &&
+         traits.center_product > -kMost && traits.center_product < kMost;
+}
+
+}  // namespace nearest::format

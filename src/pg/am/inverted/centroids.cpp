@@ -1,0 +1,135 @@
+#include "pg/am/inverted/centroids.hpp"
+
+extern "C" {
+#include "miscadmin.h"
+}
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/ivf/rank_lists.hpp"
+#include "format/inverted_verify.hpp"
+#include "pg/buffer.hpp"
+
+namespace nearest::pg::inverted {
+namespace {
+
+RankedList rank_one(const RankedPoint& point, const format::CentroidHeader& header,
+                    const std::int8_t* z, std::size_t dim, std::uint32_t list) {
+  const double product = core::product_with(*point.code, z, header.scale, dim);
+  const double scale = header.scale;
+  const double squared = point.code->square + scale * scale * header.square - 2 * product;
+  const double distance = squared > 0 ? std::sqrt(squared) : 0;
+  const double base = point.by_product ? -product : distance * distance;
+  return {static_cast<float>(base), static_cast<float>(distance), list};
+}
+
+}  // namespace
+
+template <class Each>
+void Centroids::visit(BlockNumber first, std::uint32_t n, std::uint32_t begin, std::uint32_t end,
+                      Each&& each) const {
+  const std::size_t dim = state_->meta.dim;
+  const std::uint32_t per_page = format::centroids_per_page(state_->meta.dim, BLCKSZ);
+  for (std::uint32_t i = begin; i < end;) {
+    CHECK_FOR_INTERRUPTS();
+    const BlockNumber block = first + i / per_page;
+    const std::uint32_t page_begin = i / per_page * per_page;
+    const std::uint32_t on_page = std::min(per_page, n - page_begin);
+    if (!hints_->has_block(index_, block)) {
+      report_damaged(index_, kMetaBlock, "Its centroids lie behind the index's end.");
+    }
+    const char* fault = nullptr;
+    with_shared_buffer(
+        index_, hints_->read(index_, block), block, format::PageKind::kCentroids, [&](Page page) {
+          const format::ConstPageBytes content = content_of(page);
+          fault = format::centroid_page_fault(content, on_page);
+          if (fault != nullptr) return;
+          const auto* const headers =
+              format::at<format::CentroidHeader>(content, sizeof(format::CentroidPageHeader));
+          const auto* const codes = format::at<std::int8_t>(
+              content, sizeof(format::CentroidPageHeader) + on_page * sizeof *headers);
+          for (; i < end && i < page_begin + on_page; ++i) {
+            const format::CentroidHeader& header = headers[i - page_begin];
+            if (!format::is_centroid_sound(header)) {
+              fault = "A centroid has sizes that cannot be.";
+              return;
+            }
+            each(i, header, codes + std::size_t{i - page_begin} * format::align_up(dim, 8));
+          }
+        });
+    if (fault != nullptr) report_damaged(index_, block, fault);
+    *pages_ += 1;
+  }
+}
+
+std::size_t Centroids::score(const RankedPoint& point, std::uint32_t begin, std::uint32_t end,
+                             RankedList* ranked) const {
+  const format::InvertedMeta& meta = state_->meta;
+  if (meta.centroids_block == format::kNoBlock) {
+    // One list, around the center itself.
+    const double distance = std::sqrt(point.code->square);
+    ranked[0] = {point.by_product ? 0 : static_cast<float>(point.code->square),
+                 static_cast<float>(distance), 0};
+    return 1;
+  }
+  visit(meta.centroids_block, meta.lists, begin, end,
+        [&](std::uint32_t list, const format::CentroidHeader& header, const std::int8_t* z) {
+          *ranked++ = rank_one(point, header, z, meta.dim, list);
+        });
+  return end - begin;
+}
+
+void Centroids::score_all(const RankedPoint& point, RankedList* ranked) const {
+  score(point, 0, state_->meta.lists, ranked);
+}
+
+std::size_t Centroids::rank(ContextArena arena, const RankedPoint& point, std::size_t wanted,
+                            RankedList* ranked) const {
+  const format::InvertedMeta& meta = state_->meta;
+  std::size_t n = 0;
+  if (meta.groups == 1 || core::kScoredPerProbe * wanted >= meta.lists) {
+    n = score(point, 0, meta.lists, ranked);
+  } else {
+    auto* const groups = static_cast<RankedList*>(arena.allocate(meta.groups * sizeof(RankedList)));
+    auto* const begins =
+        static_cast<std::uint32_t*>(arena.allocate((meta.groups + 1) * sizeof(std::uint32_t)));
+    visit(meta.groups_block, meta.groups, 0, meta.groups,
+          [&](std::uint32_t group, const format::CentroidHeader& header, const std::int8_t* z) {
+            groups[group] = rank_one(point, header, z, meta.dim, group);
+            begins[group] = header.begin;
+          });
+    begins[meta.groups] = meta.lists;
+    for (std::uint32_t group = 0; group < meta.groups; ++group) {
+      if (begins[group] > begins[group + 1]) {
+        report_damaged(index_, meta.groups_block, "Groups of lists do not lie behind one another.");
+      }
+    }
+    std::sort(groups, groups + meta.groups);
+    const std::size_t enough = std::max(core::kFewestScored, core::kScoredPerProbe * wanted);
+    for (std::uint32_t g = 0; g < meta.groups && n < enough; ++g) {
+      const std::uint32_t group = groups[g].list;
+      n += score(point, begins[group], begins[group + 1], ranked + n);
+    }
+    arena.release(begins);
+    arena.release(groups);
+  }
+  const std::size_t front = std::min(wanted, n);
+  if (front < n) std::nth_element(ranked, ranked + front, ranked + n);
+  std::sort(ranked, ranked + front);
+  return n;
+}
+
+void Centroids::read(std::uint32_t list, float* centroid) const {
+  const format::InvertedMeta& meta = state_->meta;
+  if (meta.centroids_block == format::kNoBlock) {
+    std::fill_n(centroid, meta.dim, 0.0F);
+    return;
+  }
+  visit(meta.centroids_block, meta.lists, list, list + 1,
+        [&](std::uint32_t, const format::CentroidHeader& header, const std::int8_t* z) {
+          core::decode_scalar({z, meta.dim}, header.scale, centroid);
+        });
+}
+
+}  // namespace nearest::pg::inverted

@@ -1,0 +1,63 @@
+/// Centroids on their pages: which lists are nearest to a point, and where their centroids are.
+///
+/// Nothing is copied or kept: some dozen pages hold those of hundreds of lists, and pages in shared
+/// buffers serve all backends. They never change (README.md, rule 3).
+#pragma once
+
+#include "pg/postgres.hpp"
+
+#include "pg/am/inverted/state.hpp"
+#include "pg/buffer_hints.hpp"
+#include "pg/memory.hpp"
+
+namespace nearest::pg::inverted {
+
+/// A list, or a group of lists, as a point sees it.
+struct RankedList {
+  float base;      ///< |q - ĉ|², or -<q, ĉ> for products
+  float distance;  ///< |q - ĉ|
+  std::uint32_t list;
+
+  friend bool operator<(const RankedList& a, const RankedList& b) {
+    return a.base != b.base ? a.base < b.base : a.list < b.list;
+  }
+};
+
+/// What lists are ranked for.
+struct RankedPoint {
+  const core::ScalarQuery* code;
+  bool by_product;  ///< by -<q, ĉ>, otherwise by |q - ĉ|²
+};
+
+class Centroids {
+ public:
+  /// pages: counts the pages that are read.
+  Centroids(Relation index, const InvertedState* state, std::int64_t* pages)
+      : index_(index), state_(state), hints_(BufferHints::of(index)), pages_(pages) {}
+
+  /// Ranks lists, the `wanted` nearest of them sorted in front. ranked: (lists) work space. Of
+  /// thousands of lists only those of the nearest groups are looked at. Returns how many were, at
+  /// least `wanted`. Memory comes from the arena.
+  std::size_t rank(ContextArena arena, const RankedPoint& point, std::size_t wanted,
+                   RankedList* ranked) const;
+  /// The same for all lists, in no order.
+  void score_all(const RankedPoint& point, RankedList* ranked) const;
+
+  /// What the list's code stands for: centroid: (dim).
+  void read(std::uint32_t list, float* centroid) const;
+
+ private:
+  /// Calls each(i, header, z) for the centroids [begin, end) of those that begin on a page.
+  template <class Each>
+  void visit(BlockNumber first, std::uint32_t n, std::uint32_t begin, std::uint32_t end,
+             Each&& each) const;
+  std::size_t score(const RankedPoint& point, std::uint32_t begin, std::uint32_t end,
+                    RankedList* ranked) const;
+
+  Relation index_;
+  const InvertedState* state_;
+  BufferHints* hints_;
+  std::int64_t* pages_;
+};
+
+}  // namespace nearest::pg::inverted

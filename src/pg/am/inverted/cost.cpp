@@ -1,0 +1,174 @@
+#include "pg/am/inverted/cost.hpp"
+
+extern "C" {
+#include "access/genam.h"
+#include "optimizer/cost.h"
+#include "optimizer/optimizer.h"
+#include "utils/rel.h"
+#include "utils/selfuncs.h"
+#include "utils/spccache.h"
+}
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/ivf/rank_lists.hpp"
+#include "pg/am/common/path_cost.hpp"
+#include "pg/am/graph/order_use.hpp"
+#include "pg/am/graph/row_identity.hpp"
+#include "pg/am/inverted/probes.hpp"
+#include "pg/am/inverted/state.hpp"
+#include "pg/compat.hpp"
+
+namespace nearest::pg::inverted {
+namespace {
+
+// What a scan does: bench/README.md.
+constexpr double kRefinedPerRow = 2;  // rows refined for a row read
+constexpr double kRefinedAhead = 24;
+constexpr double kRowsPerRow = 1.15;  // heap rows read for a row returned
+constexpr double kRowsAhead = 3;
+
+// CPU, in units of cpu_operator_cost, which are about 5 ns each (pg/type/distance_cost.cpp).
+constexpr double kScanCost = 3000;           // 15 us: state, query table, memory contexts
+constexpr double kListCost = 100;            // directory, first page
+constexpr double kCentroidCost = 2;          // and for each dimension:
+constexpr double kCentroidDimCost = 0.006;   // 8-bit codes: bench/kernels.cpp
+constexpr double kCodeCost = 0.3;            // estimate of a hot code, and for each segment:
+constexpr double kCodeSegmentCost = 0.0012;  // 4 bits in blocks of 32
+constexpr double kRefineCost = 60;           // pins, and for each dimension:
+constexpr double kRefineDimCost = 0.05;
+constexpr double kFlatDimCost = 0.006;  // a distance of vectors on the page
+
+/// Up to this many rows, a scan whose limit is not known should be priced rightly; and as many are
+/// supposed for LIMIT $1.
+constexpr double kRowsOfInterest = 1000, kUsualRows = 100;
+
+/// What scans of one index cost in one query.
+struct Model {
+  format::InvertedMeta meta;
+  format::ListShape shape;
+  double rows;  ///< that the index has
+  double probes;
+  double index_pages;
+  double page_cost;  ///< of a random page
+  double loop_count;
+  double heap_page_per_row;
+  double distance_cost;  ///< of one call
+  PlannerInfo* root;
+
+  bool is_flat() const { return meta.codec == format::Codec::kFlat; }
+  bool is_estimated() const { return !is_flat() && meta.lists > 1 && meta.sample_rows > 0; }
+
+  double read_rows(double wanted) const {
+    return std::min(rows, kRowsPerRow * wanted + kRowsAhead);
+  }
+  /// The part of the lists that has so many rows, or all that are probed.
+  double part_of_lists(double wanted) const {
+    return std::min(1.0, std::max(probes / meta.lists, read_rows(wanted) / rows));
+  }
+  double centroids() const {
+    if (meta.groups <= 1) return meta.lists;
+    const double scored = std::max<double>(core::kFewestScored, core::kScoredPerProbe * probes);
+    return std::min<double>(meta.lists, meta.groups + scored);
+  }
+  /// Rows whose cold codes are read.
+  double refined(double wanted) const {
+    if (is_flat()) return 0;
+    if (!is_estimated()) return rows * part_of_lists(wanted);
+    return std::min(rows, kRefinedPerRow * read_rows(wanted) + kRefinedAhead);
+  }
+
+  double pages(double wanted) const {
+    const double part = part_of_lists(wanted);
+    const double hot_pages = rows / shape.slots + 0.5 * meta.lists;
+    const double centroid_pages =
+        meta.lists > 1 ? centroids() / format::centroids_per_page(meta.dim, BLCKSZ) : 0;
+    const double cold_pages = std::max(1.0, index_pages - hot_pages);
+    const double cold =
+        shape.cold_bytes == 0 ? 0 : cold_pages * -std::expm1(-refined(wanted) / cold_pages);
+    const double one_scan = std::min(index_pages, centroid_pages + part * hot_pages + cold);
+    if (loop_count <= 1) return one_scan;
+    const auto all_pages = static_cast<BlockNumber>(index_pages);
+    return index_pages_fetched(one_scan * loop_count, all_pages, index_pages, root) / loop_count;
+  }
+
+  Cost search_cost(double wanted) const {
+    const double part = part_of_lists(wanted);
+    const double per_code = is_flat() ? kCodeCost + kFlatDimCost * meta.dim
+                                      : kCodeCost + kCodeSegmentCost * meta.segments;
+    const double operators = kScanCost +
+                             centroids() * (kCentroidCost + kCentroidDimCost * meta.dim) +
+                             part * meta.lists * kListCost + part * rows * per_code +
+                             refined(wanted) * (kRefineCost + kRefineDimCost * meta.dim);
+    return pages(wanted) * page_cost + cpu_operator_cost * operators;
+  }
+
+  /// Until so many rows have been returned. Without what the planner adds itself: reading as many
+  /// rows of the table as the index has, for the part of the scan that is run.
+  Cost until(double wanted) const {
+    const double read = is_flat() ? wanted : read_rows(wanted);
+    const double ahead = std::max(0.0, read - wanted);
+    return search_cost(wanted) + read * distance_cost +
+           ahead * (heap_page_per_row * page_cost + cpu_tuple_cost);
+  }
+};
+
+/// What costs depend on, of an index that can be scanned; false if it cannot.
+bool read_shape(const IndexOptInfo* index, Model* model) {
+  if (index->hypothetical) return false;
+  Relation relation = index_open(index->indexoid, NoLock);  // the planner holds a lock
+  const bool is_sound = try_load_shape(relation, &model->meta);
+  if (is_sound) model->shape = format::list_shape(model->meta, BLCKSZ);
+  index_close(relation, NoLock);
+  return is_sound;
+}
+
+}  // namespace
+
+void estimate_cost(PlannerInfo* root, IndexPath* path, double loop_count, Cost* startup_cost,
+                   Cost* total_cost, Selectivity* selectivity, double* correlation, double* pages) {
+  const IndexOptInfo* const index = path->indexinfo;
+  const RelOptInfo* const rel = index->rel;
+  const Settings& settings = current_settings();
+
+  *selectivity = selectivity_of_predicate(root, index);
+  *correlation = 0;
+  *pages = index->pages;
+  Model model{};
+  model.rows = std::max(1.0, std::rint(*selectivity * rel->tuples));
+  const bool is_ordered = path->indexorderbys != NIL;
+  const bool is_order_used = is_ordered && graph::relies_on_order(root, path);
+  if (is_order_used) graph::mark_relied_on(path);
+  if (!is_ordered || !read_shape(index, &model) ||
+      (is_order_used && !keeps_order(model.meta, settings)) || graph::needs_lost_ctid(rel)) {
+    *startup_cost = *total_cost = kCostedOut;
+    disable_path(&path->path);
+    return;
+  }
+
+  model.probes = static_cast<double>(probes_of(model.meta, settings).first);
+  model.index_pages = std::max<double>(index->pages, 1);
+  get_tablespace_page_costs(index->reltablespace, &model.page_cost, nullptr);
+  model.loop_count = loop_count;
+  model.heap_page_per_row = std::min(1.0, rel->pages / std::max(rel->tuples, 1.0));
+  QualCost distance;
+  cost_qual_eval(&distance, path->indexorderbys, root);
+  model.distance_cost = distance.per_tuple;
+  model.root = root;
+
+  // The planner draws a line from startup to total. It goes through the cost at the number of rows
+  // that is wanted, or that is of interest.
+  double part = 0;
+  double wanted = wanted_rows(root, rel, model.rows, kUsualRows, &part);
+  if (wanted < 0) {
+    wanted = std::min(model.rows, kRowsOfInterest);
+    part = wanted / model.rows;
+  }
+  const Cost first = model.search_cost(0);
+  *startup_cost = distance.startup + first;
+  *total_cost = *startup_cost + std::max(0.0, model.until(wanted) - first) / part;
+  *pages = std::ceil(model.pages(wanted));
+}
+
+}  // namespace nearest::pg::inverted

@@ -1,0 +1,71 @@
+#include "pg/am/inverted/insert.hpp"
+
+extern "C" {
+#include "utils/memutils.h"
+}
+
+#include "pg/am/common/heap_tid.hpp"
+#include "pg/am/inverted/centroids.hpp"
+#include "pg/am/inverted/list_insert.hpp"
+#include "pg/am/inverted/row_vector.hpp"
+
+namespace nearest::pg::inverted {
+namespace {
+
+/// Codes the row for its nearest list and adds it there. Memory comes from the current context.
+void insert_vector(Relation index, const InvertedState& state, core::VectorView<float> x,
+                   const format::Tid& tid) {
+  const std::size_t dim = x.size();
+  const RowCoder coder(state);
+  auto* const y = static_cast<float*>(palloc(dim * sizeof(float)));
+  const PlacedRow placed = coder.place(x, y);
+  std::uint32_t list = 0;
+  if (state.meta.lists > 1) {
+    auto* const z = static_cast<std::int16_t*>(palloc(dim * sizeof(std::int16_t)));
+    const core::ScalarQuery code = core::encode_query({y, dim}, z);
+    auto* const ranked = static_cast<RankedList*>(palloc(state.meta.lists * sizeof(RankedList)));
+    std::int64_t pages = 0;
+    Centroids(index, &state, &pages)
+        .rank(ContextArena{CurrentMemoryContext}, {&code, false}, 1, ranked);
+    list = ranked[0].list;
+  }
+  auto* const centroid = static_cast<float*>(palloc(dim * sizeof(float)));
+  std::int64_t pages = 0;
+  Centroids(index, &state, &pages).read(list, centroid);
+  auto* const work = static_cast<float*>(palloc(coder.work_floats() * sizeof(float)));
+  auto* const record = static_cast<std::byte*>(palloc(coder.record().bytes));
+  coder.encode(x, placed, y, centroid, work, record);
+  add_to_list(index, state, list, tid, record);
+}
+
+}  // namespace
+
+bool insert(Relation index, Datum* values, bool* is_null, ItemPointer heap_tid, Relation /*heap*/,
+            IndexUniqueCheck /*check_unique*/, bool /*index_unchanged*/, IndexInfo* info) {
+  // The state is kept for the statement; what one row needs is not.
+  struct Cache {
+    const InvertedState* state;
+    MemoryContext row_context;
+  };
+  auto* cache = static_cast<Cache*>(info->ii_AmCache);
+  if (cache == nullptr) {
+    cache = allocate_in<Cache>(info->ii_Context);
+    cache->row_context =
+        AllocSetContextCreate(info->ii_Context, "inverted file insert", ALLOCSET_DEFAULT_SIZES);
+    cache->state = load_state(index);
+    info->ii_AmCache = cache;
+  }
+  const MemoryContext before = MemoryContextSwitchTo(cache->row_context);
+  const InvertedState& state = *cache->state;
+  const RowVector row = read_row_vector(state.meta, values[0], is_null[0]);
+  if (row.has_place()) {
+    insert_vector(index, state, row.x, to_tid(*heap_tid));
+  } else {
+    add_to_list(index, state, row.list(state.meta), to_tid(*heap_tid), nullptr);
+  }
+  MemoryContextSwitchTo(before);
+  MemoryContextReset(cache->row_context);
+  return false;
+}
+
+}  // namespace nearest::pg::inverted

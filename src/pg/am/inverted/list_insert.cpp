@@ -1,0 +1,294 @@
+#include "pg/am/inverted/list_insert.hpp"
+
+extern "C" {
+#include "miscadmin.h"
+}
+
+#include <cstring>
+
+#include "pg/am/graph/page_space.hpp"
+#include "pg/am/inverted/list_pages.hpp"
+
+namespace nearest::pg::inverted {
+namespace {
+
+constexpr std::uint32_t kNoSlot = ~0U;
+
+enum class Tried : std::uint8_t {
+  kDone,
+  kAgain,      ///< another was faster, or a page that was thought free is not
+  kNeedsPage,  ///< a cold page has to be begun
+  kFull,
+};
+
+/// A buffer of a page that a change needs, locked.
+struct Locked {
+  Buffer buffer = InvalidBuffer;
+  BlockNumber block = format::kNoBlock;
+
+  bool is_there() const { return buffer != InvalidBuffer; }
+  Page page() const { return BufferGetPage(buffer); }
+};
+
+Locked lock_page(Relation index, BlockNumber block) {
+  const Buffer buffer = ReadBuffer(index, block);
+  LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+  return {buffer, block};
+}
+
+void unlock(const Locked& locked) {
+  if (locked.is_there()) UnlockReleaseBuffer(locked.buffer);
+}
+
+std::uint32_t find_dead_slot(const format::ConstListPage& page) {
+  for (std::uint32_t slot = 0; slot < page.header().n_slots; ++slot) {
+    if (format::is_dead(page.tids()[slot])) return slot;
+  }
+  return kNoSlot;
+}
+
+class ListInserter {
+ public:
+  ListInserter(Relation index, const InvertedState& state, std::uint32_t list,
+               const format::Tid& tid, const std::byte* record)
+      : index_(index),
+        meta_(&state.meta),
+        shape_(&shape_of(state, list)),
+        record_shape_(*shape_),
+        list_(list),
+        tid_(tid),
+        record_(record) {}
+
+  void run() {
+    while (true) {
+      CHECK_FOR_INTERRUPTS();
+      entry_ = read_entry(index_, *meta_, list_);
+      if (entry_.room != format::kNoBlock) {
+        if (fill_dead_slot() == Tried::kDone) break;
+        continue;
+      }
+      const Tried tried = entry_.last == format::kNoBlock ? Tried::kFull : append();
+      if (tried == Tried::kDone) break;
+      if (tried == Tried::kNeedsPage) take_spare(&cold_spare_);
+      if (tried != Tried::kFull) continue;
+      take_spare(&list_spare_);
+      if (shape_->n_cold > 0) take_spare(&cold_spare_);
+      if (add_page() == Tried::kDone) break;
+    }
+    give_back(list_spare_);
+    give_back(cold_spare_);
+  }
+
+ private:
+  /// Locks a page of the list. Raises if it is damaged.
+  Locked lock_list_page(BlockNumber block) {
+    if (block >= RelationGetNumberOfBlocks(index_)) {
+      report_damaged(index_, directory_page(*meta_, list_), "It leads behind the index's end.");
+    }
+    const Locked locked = lock_page(index_, block);
+    const char* fault =
+        is_page_of_kind(locked.page(), format::PageKind::kList)
+            ? format::list_page_fault(list_page(locked.page(), *shape_), used_bytes(locked.page()),
+                                      list_, entry_.version)
+            : "The page is not of its kind.";
+    if (fault != nullptr) report_damaged(index_, block, fault);
+    return locked;
+  }
+
+  /// Locks the cold page of a slot of a locked page: one that is there, or else the spare one, to
+  /// be begun. Without any if the list has no cold pages; kNeedsPage, or kAgain, if the spare one
+  /// is missing or not free.
+  Tried lock_cold_page(const Locked& hot, std::uint32_t slot, bool is_new, Locked* cold) {
+    if (shape_->n_cold == 0) return Tried::kDone;
+    const std::uint32_t i = slot / shape_->cold_per_page;
+    if (is_new && slot % shape_->cold_per_page == 0) {
+      if (cold_spare_ == InvalidBlockNumber) return Tried::kNeedsPage;
+      return lock_spare(&cold_spare_, cold);
+    }
+    const BlockNumber block = list_page(hot.page(), *shape_).cold_pages()[i];
+    if (block == hot.block || block == format::kNoBlock ||
+        block >= RelationGetNumberOfBlocks(index_)) {
+      report_damaged(index_, hot.block, "It leads to a page that is not there.");
+    }
+    *cold = lock_page(index_, block);
+    const char* fault =
+        is_page_of_kind(cold->page(), format::PageKind::kCold)
+            ? format::cold_page_fault(content_of(cold->page()), used_bytes(cold->page()), *shape_,
+                                      hot.block, i * shape_->cold_per_page)
+            : "The page is not of its kind.";
+    if (fault != nullptr) report_damaged(index_, block, fault);
+    return Tried::kDone;
+  }
+
+  /// Locks a page that was found free. If it is not any more, another has to be found.
+  Tried lock_spare(BlockNumber* spare, Locked* locked) {
+    *locked = lock_page(index_, *spare);
+    if (graph::is_free_page(locked->page())) return Tried::kDone;
+    unlock(*locked);
+    *locked = {};
+    *spare = InvalidBlockNumber;
+    return Tried::kAgain;
+  }
+
+  /// Writes the row into registered copies.
+  void put(Page hot_page, Page cold_page, BlockNumber cold, std::uint32_t slot) {
+    const format::ListPage page{content_of(hot_page), shape_};
+    core::CodeFactors factors{};
+    const std::uint8_t* code = nullptr;
+    if (record_ != nullptr) {
+      std::memcpy(&factors, record_ + record_shape_.factors_offset, sizeof factors);
+      code = reinterpret_cast<const std::uint8_t*>(record_ + record_shape_.code_offset);
+    }
+    format::put_row(page, slot, tid_, factors, code);
+    if (cold_page == nullptr) return;
+    auto* const header = format::at<format::ColdPageHeader>(content_of(cold_page), 0);
+    const std::uint32_t at = slot - header->first_slot;
+    std::byte* const place =
+        content_of(cold_page).data() + sizeof *header + std::size_t{at} * shape_->cold_bytes;
+    std::memcpy(place, record_, shape_->cold_bytes);
+    reinterpret_cast<format::ColdHeader*>(place)->tid = tid_;
+    if (at == header->n_slots) {
+      header->n_slots = static_cast<std::uint16_t>(at + 1);
+      set_used_bytes(cold_page, sizeof *header + std::size_t{header->n_slots} * shape_->cold_bytes);
+    }
+    if (at == 0) page.cold_pages()[slot / shape_->cold_per_page] = cold;
+  }
+
+  /// Changes a list page and its cold page as one record.
+  void put_logged(const Locked& hot, const Locked& cold, std::uint32_t slot, bool begins_cold) {
+    GenericXLogState* const log = GenericXLogStart(index_);
+    const Page hot_page = GenericXLogRegisterBuffer(log, hot.buffer, 0);
+    Page cold_page = nullptr;
+    if (cold.is_there()) {
+      cold_page =
+          GenericXLogRegisterBuffer(log, cold.buffer, begins_cold ? GENERIC_XLOG_FULL_IMAGE : 0);
+      if (begins_cold) init_cold_page(cold_page, hot.block, slot);
+    }
+    put(hot_page, cold_page, cold.block, slot);
+    GenericXLogFinish(log);
+    if (begins_cold) cold_spare_ = InvalidBlockNumber;
+  }
+
+  /// Uses a dead slot of the page that the directory names, or makes it name the next page.
+  Tried fill_dead_slot() {
+    const Locked hot = lock_list_page(entry_.room);
+    const std::uint32_t slot = find_dead_slot(list_page(hot.page(), *shape_));
+    const BlockNumber next = trailer_of(hot.page())->next;
+    if (slot == kNoSlot) {
+      unlock(hot);
+      with_exclusive_page(index_, directory_page(*meta_, list_), format::PageKind::kDirectory,
+                          [&](Page page) {
+                            format::ListEntry* const entry = entry_on(index_, *meta_, page, list_);
+                            if (entry->room != entry_.room) return false;
+                            entry->room = next;
+                            return true;
+                          });
+      return Tried::kAgain;
+    }
+    Locked cold;
+    lock_cold_page(hot, slot, false, &cold);
+    put_logged(hot, cold, slot, false);
+    unlock(cold);
+    unlock(hot);
+    return Tried::kDone;
+  }
+
+  /// Adds the row behind the last one.
+  Tried append() {
+    const Locked hot = lock_list_page(entry_.last);
+    const std::uint32_t slot = list_page(hot.page(), *shape_).header().n_slots;
+    Tried tried = Tried::kDone;
+    if (trailer_of(hot.page())->next != format::kNoBlock) {
+      tried = Tried::kAgain;
+    } else if (slot == shape_->slots) {
+      tried = Tried::kFull;
+    }
+    Locked cold;
+    if (tried == Tried::kDone) tried = lock_cold_page(hot, slot, true, &cold);
+    if (tried == Tried::kDone) {
+      put_logged(hot, cold, slot, cold.is_there() && slot % shape_->cold_per_page == 0);
+    }
+    unlock(cold);
+    unlock(hot);
+    return tried;
+  }
+
+  /// Links a new last page with the row into the list: directory, old last page, new page and its
+  /// first cold page in one record.
+  Tried add_page() {
+    const BlockNumber directory = directory_page(*meta_, list_);
+    if (list_spare_ == cold_spare_ || entry_.last == directory) {
+      report_damaged(index_, directory, "It leads to a page that is another's.");
+    }
+    const Locked entries = lock_page(index_, directory);
+    const format::ListEntry* const now = entry_on(index_, *meta_, entries.page(), list_);
+    Locked last, hot, cold;
+    Tried tried =
+        now->last == entry_.last && now->version == entry_.version ? Tried::kDone : Tried::kAgain;
+    if (tried == Tried::kDone && entry_.last != format::kNoBlock) {
+      last = lock_list_page(entry_.last);
+      const bool is_full = list_page(last.page(), *shape_).header().n_slots == shape_->slots;
+      if (!is_full || trailer_of(last.page())->next != format::kNoBlock) tried = Tried::kAgain;
+    }
+    if (tried == Tried::kDone) tried = lock_spare(&list_spare_, &hot);
+    if (tried == Tried::kDone && shape_->n_cold > 0) tried = lock_spare(&cold_spare_, &cold);
+    if (tried == Tried::kDone) {
+      link_page(entries, last, hot, cold);
+      list_spare_ = InvalidBlockNumber;
+      if (cold.is_there()) cold_spare_ = InvalidBlockNumber;
+    }
+    unlock(cold);
+    unlock(hot);
+    unlock(last);
+    unlock(entries);
+    return tried;
+  }
+
+  void link_page(const Locked& entries, const Locked& last, const Locked& hot, const Locked& cold) {
+    GenericXLogState* const log = GenericXLogStart(index_);
+    const Page directory_copy = GenericXLogRegisterBuffer(log, entries.buffer, 0);
+    format::ListEntry* const entry = entry_on(index_, *meta_, directory_copy, list_);
+    if (last.is_there()) {
+      trailer_of(GenericXLogRegisterBuffer(log, last.buffer, 0))->next = hot.block;
+    } else {
+      entry->first = hot.block;
+    }
+    entry->last = hot.block;
+    const Page hot_page = GenericXLogRegisterBuffer(log, hot.buffer, GENERIC_XLOG_FULL_IMAGE);
+    init_list_page(hot_page, *shape_, list_, entry_.version);
+    Page cold_page = nullptr;
+    if (cold.is_there()) {
+      cold_page = GenericXLogRegisterBuffer(log, cold.buffer, GENERIC_XLOG_FULL_IMAGE);
+      init_cold_page(cold_page, hot.block, 0);
+    }
+    put(hot_page, cold_page, cold.block, 0);
+    GenericXLogFinish(log);
+  }
+
+  void take_spare(BlockNumber* spare) {
+    if (*spare == InvalidBlockNumber) *spare = graph::find_page(index_);
+  }
+  void give_back(BlockNumber spare) {
+    if (spare != InvalidBlockNumber) graph::record_room(index_, spare, graph::Room::kPage);
+  }
+
+  Relation index_;
+  const format::InvertedMeta* meta_;
+  const format::ListShape* shape_;
+  RecordShape record_shape_;
+  std::uint32_t list_;
+  format::Tid tid_;
+  const std::byte* record_;
+  format::ListEntry entry_{};
+  BlockNumber list_spare_ = InvalidBlockNumber, cold_spare_ = InvalidBlockNumber;
+};
+static_assert(std::is_trivially_destructible_v<ListInserter>);
+
+}  // namespace
+
+void add_to_list(Relation index, const InvertedState& state, std::uint32_t list,
+                 const format::Tid& tid, const std::byte* record) {
+  ListInserter(index, state, list, tid, record).run();
+}
+
+}  // namespace nearest::pg::inverted

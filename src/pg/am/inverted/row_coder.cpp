@@ -1,0 +1,147 @@
+#include "pg/am/inverted/row_coder.hpp"
+
+#include <cmath>
+
+#include "core/quantize/half_code.hpp"
+#include "core/quantize/sign_code.hpp"
+
+namespace nearest::pg::inverted {
+namespace {
+
+constexpr double kNowhere = std::numeric_limits<double>::infinity();
+
+/// What the signs of the first `coded` dimensions stand for; the others are not in the code.
+void decode_signs(const std::uint8_t* row, std::size_t coded, std::size_t dim, float* decoded) {
+  for (std::size_t i = 0; i < coded; ++i) {
+    decoded[i] = 2 * static_cast<float>(row[i / 8] >> (i % 8) & 1U) - 1;
+  }
+  std::fill(decoded + coded, decoded + dim, 0.0F);
+}
+
+}  // namespace
+
+PlacedRow RowCoder::place(core::VectorView<float> x, float* y) const {
+  const core::GraphSpace& space = state_->space;
+  const bool is_cosine = space.metric == core::Metric::kCosine;
+  const double norm = core::norm_of(x);
+  double size = is_cosine ? 1 : norm;
+  if (!is_cosine && !(norm <= core::longest_coded(space))) size = kNowhere;
+  PlacedRow placed{core::place_scaled(space, x, is_cosine ? 1 / norm : 1, size, y), 0};
+  if (space.metric == core::Metric::kInnerProduct) {
+    placed.norm = core::round_up(norm / space.unit);
+  }
+  // The operator sums squares in float32: for vectors this short or long its result can be
+  // anything.
+  if (is_cosine && !(norm > 1e-15 && norm < 1e15)) placed.error = kNowhere;
+  return placed;
+}
+
+void RowCoder::encode(core::VectorView<float> x, const PlacedRow& placed, const float* y,
+                      const float* centroid, float* work, std::byte* record) const {
+  const std::size_t dim = x.size();
+  std::memset(record, 0, record_.bytes);
+  if (state_->meta.codec == format::Codec::kFlat) {
+    std::memcpy(record + record_.code_offset, x.data(), x.size_bytes());
+    return;
+  }
+  float* const r = work;
+  float* const decoded = r + dim;
+  for (std::size_t i = 0; i < dim; ++i) r[i] = y[i] - centroid[i];
+  encode_residual(placed, {r, dim}, centroid, decoded,
+                  reinterpret_cast<std::int8_t*>(decoded + dim), record);
+}
+
+void RowCoder::encode_residual(const PlacedRow& placed, std::span<const float> r,
+                               const float* centroid, float* decoded, std::int8_t* z,
+                               std::byte* record) const {
+  const format::InvertedMeta& meta = state_->meta;
+  const std::size_t dim = r.size();
+  auto* const hot = reinterpret_cast<std::uint8_t*>(record + record_.code_offset);
+
+  if (state_->shape.cold_bytes > 0) {
+    auto& header = *reinterpret_cast<format::ColdHeader*>(record);
+    auto* const cold = reinterpret_cast<std::uint8_t*>(&header + 1);
+    header.code = encode_cold(r, decoded, z, hot, cold);
+    double lost = 0, length = 0;
+#pragma omp simd reduction(+ : lost, length)
+    for (std::size_t i = 0; i < dim; ++i) {
+      const double rest = static_cast<double>(r[i]) - static_cast<double>(decoded[i]);
+      lost += rest * rest;
+      length += static_cast<double>(r[i]) * static_cast<double>(r[i]);
+    }
+    double with_center = 0;
+    if (const float* const center = state_->space.rotated_center; center != nullptr) {
+#pragma omp simd reduction(+ : with_center)
+      for (std::size_t i = 0; i < dim; ++i) {
+        with_center += static_cast<double>(center[i]) *
+                       (static_cast<double>(centroid[i]) + static_cast<double>(decoded[i]));
+      }
+    }
+    // The subtraction of the centroid and the product of scale and z were rounded, too.
+    header.code.error = core::round_up(std::sqrt(lost) + placed.error +
+                                       4 * core::kUnitRoundoff * std::sqrt(length));
+    header.traits = {placed.norm, static_cast<float>(with_center / state_->space.unit)};
+  }
+
+  if (meta.codec == format::Codec::kProduct) {
+    core::encode_product_rows(state_->books, {r.data(), 1, dim}, hot);
+    core::decode_product(state_->books, hot, decoded);
+  } else {
+    const std::size_t coded = std::min<std::size_t>(dim, std::size_t{4} * meta.segments);
+    if (meta.refine != format::Refine::kExtraBits) core::encode_sign_row(r.first(coded), hot);
+    decode_signs(hot, coded, dim, decoded);
+  }
+  const core::CodeFactors factors =
+      placed.error == kNowhere
+          ? kUnknownFactors
+          : core::make_factors(estimate_of(meta.metric),
+                               core::ResidualSums::of(r.data(), decoded, centroid, dim), dim);
+  std::memcpy(record + record_.factors_offset, &factors, sizeof factors);
+}
+
+/// Writes the cold code, and the signs of the hot one where levels have them. decoded: scale · z.
+core::ScalarCode RowCoder::encode_cold(std::span<const float> r, float* decoded, std::int8_t* z,
+                                       std::uint8_t* hot, std::uint8_t* cold) const {
+  const format::InvertedMeta& meta = state_->meta;
+  const std::size_t dim = r.size();
+  switch (meta.refine) {
+    case format::Refine::kNone:
+      break;
+    case format::Refine::kScalar: {
+      const core::ScalarCode code = core::encode_scalar(r, core::ErrorNorm::kEuclidean, z);
+      core::decode_scalar({z, dim}, code.scale, decoded);
+      std::memcpy(cold, z, dim);
+      return code;
+    }
+    case format::Refine::kHalf: {
+      auto* const halves = reinterpret_cast<std::uint16_t*>(cold);
+      const float scale = core::encode_half(r, halves);
+      for (std::size_t i = 0; i < dim; ++i) decoded[i] = scale * core::from_half(halves[i]);
+      return {scale, 0, 0};
+    }
+    case format::Refine::kExtraBits: {
+      const float scale = core::encode_levels(r, meta.bits, z);
+      std::uint32_t square = 0;
+#pragma omp simd reduction(+ : square)
+      for (std::size_t i = 0; i < dim; ++i) {
+        const int level = 2 * z[i] + 1;
+        square += static_cast<std::uint32_t>(level * level);
+        decoded[i] = scale * static_cast<float>(level);
+      }
+      constexpr std::size_t kMostRowBytes = 2048;
+      std::uint8_t row[kMostRowBytes];
+      core::pack_levels(z, dim, meta.bits, row, cold);
+      const std::size_t hot_bytes = state_->shape.row_bytes;
+      const std::size_t all_bytes = core::code_row_bytes(core::sign_segments(dim));
+      std::memcpy(hot, row, std::min(hot_bytes, all_bytes));
+      if (all_bytes > hot_bytes) {
+        std::memcpy(cold + core::extra_bits_bytes(dim, meta.bits), row + hot_bytes,
+                    all_bytes - hot_bytes);
+      }
+      return {scale, 0, square};
+    }
+  }
+  return {};
+}
+
+}  // namespace nearest::pg::inverted

@@ -1,0 +1,383 @@
+#include "pg/am/inverted/row_supply.hpp"
+
+extern "C" {
+#include "miscadmin.h"
+}
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/quantize/query_table.hpp"
+
+namespace nearest::pg::inverted {
+namespace {
+
+/// Rows that the first pass keeps: enough for what a LIMIT mostly asks, few enough to sort.
+constexpr std::size_t kRowsOfFirstPass = 128;
+constexpr std::size_t kPassGrowth = 4;
+/// Rows that are refined at once: as many as LIMIT 10 takes, then fewer, of which fewer are in
+/// vain.
+constexpr std::size_t kRefinedFirst = 16, kRefinedLater = 8;
+/// Lists of a later batch at most, whose prepared queries take memory.
+constexpr std::size_t kMostBatchLists = 256;
+
+}  // namespace
+
+void RowSupply::begin(IndexScanDesc scan, const InvertedState* state, core::VectorView<float> q,
+                      std::size_t first_probes, std::size_t most_probes, MemoryContext context) {
+  *this = {};
+  const format::InvertedMeta& meta = state->meta;
+  scan_ = scan;
+  state_ = state;
+  context_ = context;
+  batch_context_ = AllocSetContextCreate(context, "probed lists", ALLOCSET_DEFAULT_SIZES);
+  hints_ = BufferHints::of(scan->indexRelation);
+  const MemoryContext before = MemoryContextSwitchTo(context);
+  query_.prepare(state, q);
+
+  const bool is_flat = meta.codec == format::Codec::kFlat;
+  // What estimates miss by chance must not be missed where there is but one list, or no training.
+  const bool is_estimated = !is_flat && meta.lists > 1 && meta.sample_rows > 0;
+  const bool has_cold = state->shape.cold_bytes > 0;
+  is_exact_ = is_flat || !has_cold;
+  keys_ = is_estimated ? Keys::kEstimates : has_cold ? Keys::kBounds : Keys::kResults;
+  if (!is_flat && !has_cold) heap_.begin(scan, context);
+
+  first_probes_ = batch_probes_ = std::min<std::size_t>(first_probes, meta.lists);
+  most_probes_ = std::min<std::size_t>(std::max(most_probes, first_probes_), meta.lists);
+  rows_per_pass_ = kRowsOfFirstPass;
+  ranked_ = static_cast<RankedList*>(palloc(meta.lists * sizeof(RankedList)));
+  is_probed_ = allocate_in<std::uint64_t>(context, meta.lists / 64 + 1);
+  const Centroids centroids(scan->indexRelation, state, &counts_.pages);
+  n_looked_at_ =
+      centroids.rank(ContextArena{context}, query_.ranked_point(), first_probes_, ranked_);
+  sorted_end_ = std::min(first_probes_, n_looked_at_);
+  if (state->shape.is_packed) {
+    block_scratch_ = static_cast<std::uint8_t*>(palloc(state->shape.block_bytes()));
+  }
+  row_scratch_ = static_cast<std::uint8_t*>(palloc(state->shape.row_bytes + 8));
+  if (!is_flat && keys_ != Keys::kEstimates)
+    page_scratch_ = static_cast<std::byte*>(palloc(BLCKSZ));
+  MemoryContextSwitchTo(before);
+}
+
+bool RowSupply::next(const HeapAhead& heap_ahead, SuppliedRow* row) {
+  while (true) {
+    const bool has_unrefined = keys_ == Keys::kEstimates && next_kept_ < nearest_.size();
+    // Rows that are not in the supply yet have no lesser key than this.
+    double horizon = std::numeric_limits<double>::infinity();
+    if (has_unrefined) {
+      horizon = nearest_[next_kept_].key;
+    } else if (nearest_.has_more()) {
+      horizon = nearest_[nearest_.size() - 1].key;
+    }
+    if (!supply_.empty() && supply_[0].key <= horizon) {
+      std::pop_heap(supply_.begin(), supply_.end());
+      *row = supply_[supply_.size() - 1];
+      supply_.set_size(supply_.size() - 1);
+      if (!supply_.empty()) heap_ahead.fetch_row(to_item_pointer(supply_[0].tid));
+      return true;
+    }
+    if (has_unrefined) {
+      refine_some(heap_ahead);
+    } else if (nearest_.has_more()) {
+      const Kept mark = nearest_[nearest_.size() - 1];
+      rows_per_pass_ = std::min(kPassGrowth * rows_per_pass_, most_rows_per_pass());
+      run_pass(&mark);
+    } else if (begin_batch()) {
+      run_pass(nullptr);
+    } else {
+      return false;
+    }
+  }
+}
+
+/// As work_mem says, but not so few that passes follow passes.
+std::size_t RowSupply::most_rows_per_pass() {
+  constexpr std::size_t kFewest = 4096;
+  // An array of twice as many, and as much again for what was refined.
+  return std::max(kFewest, work_mem * std::size_t{1024} / (4 * sizeof(Kept)));
+}
+
+void RowSupply::rank_the_rest() {
+  const std::uint32_t lists = state_->meta.lists;
+  if (n_looked_at_ < lists) {
+    const Centroids centroids(scan_->indexRelation, state_, &counts_.pages);
+    centroids.score_all(query_.ranked_point(), ranked_);
+    n_looked_at_ = lists;
+  }
+  RankedList* const end = std::remove_if(ranked_, ranked_ + lists, [&](const RankedList& one) {
+    return (is_probed_[one.list / 64] >> (one.list % 64) & 1U) != 0;
+  });
+  std::sort(ranked_, end);
+  next_ranked_ = 0;
+  sorted_end_ = static_cast<std::size_t>(end - ranked_);
+}
+
+bool RowSupply::begin_batch() {
+  if (n_probed_ == most_probes_) return false;
+  if (next_ranked_ == sorted_end_) rank_the_rest();
+  n_batch_ = std::min({batch_probes_, sorted_end_ - next_ranked_, most_probes_ - n_probed_});
+  MemoryContextReset(batch_context_);
+  batch_ = allocate_in<ProbedList>(batch_context_, n_batch_);
+  for (std::size_t i = 0; i < n_batch_; ++i) {
+    const RankedList& ranked = ranked_[next_ranked_++];
+    ProbedList& probed = batch_[i];
+    probed.list = ranked.list;
+    probed.entry = read_entry(scan_->indexRelation, state_->meta, ranked.list);
+    probed.terms = query_.terms_of(ranked);
+    is_probed_[ranked.list / 64] |= std::uint64_t{1} << (ranked.list % 64);
+    prefetch_page(probed.entry.first);
+    counts_.pages += 1;
+  }
+  n_probed_ += n_batch_;
+  batch_probes_ = std::min(2 * batch_probes_, std::max(kMostBatchLists, first_probes_));
+  return true;
+}
+
+/// Asks for a page that will be read soon, of the CPU or of the server.
+void RowSupply::prefetch_page(BlockNumber block) const {
+  if (block == format::kNoBlock || !hints_->has_block(scan_->indexRelation, block)) return;
+  if (hints_->at(block) > 0) {
+    hints_->prefetch(block, 0, 0);
+  } else {
+    PrefetchBuffer(scan_->indexRelation, MAIN_FORKNUM, block);
+  }
+}
+
+void RowSupply::run_pass(const Kept* after) {
+  nearest_.begin(ContextArena{context_}, rows_per_pass_, after);
+  next_kept_ = 0;
+  for (std::size_t i = 0; i < n_batch_; ++i) score_list(static_cast<std::uint32_t>(i));
+  if (heap_.is_begun()) heap_.release_pages();
+  nearest_.finish();
+  counts_.passes += 1;
+  if (keys_ == Keys::kEstimates) return;
+  for (std::size_t i = 0; i < nearest_.size(); ++i) {
+    push(nearest_[i].key, nearest_[i].key, nearest_[i].place.tid);
+  }
+}
+
+void RowSupply::push(double key, double bound, const format::Tid& tid) {
+  supply_.push_back(ContextArena{context_}, {key, bound, tid});
+  std::push_heap(supply_.begin(), supply_.end());
+}
+
+// Passes ------------------------------------------------------------------------------------------
+
+void RowSupply::score_list(std::uint32_t probe) {
+  const bool is_flat = state_->meta.codec == format::Codec::kFlat;
+  ListWalk walk(scan_->indexRelation, state_, batch_[probe].list, batch_[probe].entry);
+  while (!walk.is_at_end()) {
+    const BlockNumber block = walk.block();
+    walk.visit([&](const format::ConstListPage& page) -> const char* {
+      if (is_flat) {
+        score_flat(page, block, probe);
+      } else if (keys_ == Keys::kEstimates) {
+        score_estimates(page, block, probe);
+      } else {
+        std::memcpy(page_scratch_, page.bytes.data(), page.bytes.size());
+      }
+      counts_.codes += page.header().n_slots;
+      return nullptr;
+    });
+    counts_.pages += 1;
+    if (page_scratch_ != nullptr) score_copy(block, probe);
+  }
+}
+
+RowSupply::Place RowSupply::place_of(const format::ConstListPage& page, BlockNumber block,
+                                     std::uint32_t slot, std::uint32_t probe) {
+  const format::ListShape& shape = *page.shape;
+  const BlockNumber cold =
+      shape.cold_bytes > 0 ? page.cold_pages()[slot / shape.cold_per_page] : format::kNoBlock;
+  return {block, cold, page.tids()[slot], static_cast<std::uint16_t>(slot), probe};
+}
+
+void RowSupply::score_flat(const format::ConstListPage& page, BlockNumber block,
+                           std::uint32_t probe) {
+  const core::VectorView<float> q = query_.vector();
+  for (std::uint32_t slot = 0; slot < page.header().n_slots; ++slot) {
+    if (format::is_dead(page.tids()[slot])) continue;
+    const auto* const x = reinterpret_cast<const float*>(page.row(slot));
+    const double distance = operator_distance(state_->meta.metric, q, {x, q.size()});
+    nearest_.add(std::isnan(distance) ? std::numeric_limits<double>::infinity() : distance,
+                 place_of(page, block, slot, probe));
+  }
+}
+
+void RowSupply::score_estimates(const format::ConstListPage& page, BlockNumber block,
+                                std::uint32_t probe) {
+  const format::ListShape& shape = *page.shape;
+  const core::ListTerms& terms = batch_[probe].terms;
+  const std::uint32_t n_slots = page.header().n_slots;
+  if (!shape.is_packed) {
+    const float slack = core::kBoundDeviations * terms.distance;
+    for (std::uint32_t slot = 0; slot < n_slots; ++slot) {
+      const float product =
+          core::product_of_bytes(query_.byte_products(), page.row(slot), state_->meta.segments);
+      const float lower =
+          terms.base + page.a()[slot] - page.b()[slot] * product - slack * page.error()[slot];
+      if (lower < std::numeric_limits<float>::infinity()) {
+        nearest_.add(static_cast<double>(lower), place_of(page, block, slot, probe));
+      }
+    }
+    return;
+  }
+  // The kernel takes floats: keys are, and so are limits.
+  constexpr auto kMost = static_cast<double>(std::numeric_limits<float>::max());
+  const auto limit = [&] { return static_cast<float>(std::min(nearest_.limit(), kMost)); };
+  for (std::uint32_t begin = 0; begin < n_slots; begin += core::kBlockCodes) {
+    const std::uint32_t n = std::min<std::uint32_t>(core::kBlockCodes, n_slots - begin);
+    const std::uint8_t* codes = page.block(begin);
+    if (!page.is_in_block(begin)) {
+      core::pack_block(codes, shape.row_bytes, n, shape.segments, block_scratch_);
+      codes = block_scratch_;
+    }
+    const core::CodeBlockView view{
+        codes, {page.a() + begin, page.b() + begin, page.error() + begin}, n};
+    core::scan_block_for(query_.table(), shape.segments, terms, view, limit,
+                         [&](std::size_t j, float lower, float /*estimate*/) {
+                           nearest_.add(
+                               static_cast<double>(lower),
+                               place_of(page, block, begin + static_cast<std::uint32_t>(j), probe));
+                         });
+  }
+}
+
+/// Scores all rows of the page that was copied, by what is exact.
+void RowSupply::score_copy(BlockNumber block, std::uint32_t probe) {
+  const format::ConstListPage page{{page_scratch_, format::content_bytes(BLCKSZ)}, &state_->shape};
+  const std::uint32_t n_slots = page.header().n_slots;
+  for (std::uint32_t slot = 0; slot < n_slots; ++slot) {
+    if (format::is_dead(page.tids()[slot])) continue;
+    const Place place = place_of(page, block, slot, probe);
+    double key = 0;
+    const bool is_there = keys_ == Keys::kBounds ? bound(place, &page, &key) : fetch(place, &key);
+    if (is_there) nearest_.add(key, place);
+  }
+}
+
+// Refinement --------------------------------------------------------------------------------------
+
+void RowSupply::refine_some(const HeapAhead& heap_ahead) {
+  CHECK_FOR_INTERRUPTS();
+  const std::size_t wanted = next_kept_ == 0 ? kRefinedFirst : kRefinedLater;
+  const std::size_t n = std::min(wanted, nearest_.size() - next_kept_);
+  Kept* const rows = nearest_.begin() + next_kept_;
+  const bool has_cold = state_->shape.cold_bytes > 0;
+  std::sort(rows, rows + n, [](const Kept& a, const Kept& b) {
+    return a.place.cold != b.place.cold ? a.place.cold < b.place.cold : a.place.slot < b.place.slot;
+  });
+  if (has_cold) {
+    for (std::size_t i = 0; i < n; ++i) prefetch_cold(rows[i].place);
+  }
+  for (std::size_t i = 0; i < n; ++i) {
+    const Place& place = rows[i].place;
+    double result = 0;
+    const bool is_there = has_cold ? bound(place, nullptr, &result) : fetch(place, &result);
+    if (!is_there) continue;
+    push(query_.key_of(result), result, place.tid);
+    heap_ahead.fetch_page(to_item_pointer(place.tid));
+  }
+  if (heap_.is_begun()) heap_.release_pages();
+  // The last one is the mark of the next pass, whatever order it was read in.
+  std::sort(rows, rows + n);
+  next_kept_ += n;
+}
+
+void RowSupply::prefetch_cold(const Place& place) const {
+  const format::ListShape& shape = state_->shape;
+  if (hints_->at(place.cold) > 0) {
+    const std::size_t on_page = place.slot % shape.cold_per_page;
+    hints_->prefetch(
+        place.cold,
+        format::kServerHeaderBytes + sizeof(format::ColdPageHeader) + on_page * shape.cold_bytes,
+        shape.cold_bytes);
+  } else {
+    prefetch_page(place.cold);
+  }
+}
+
+/// Copies the hot code of a row into the scratch, out of a page. False if the row is gone.
+bool RowSupply::copy_hot_row(const format::ConstListPage& page, const Place& place) {
+  if (place.slot >= page.header().n_slots || page.tids()[place.slot] != place.tid) return false;
+  if (page.is_in_block(place.slot)) {
+    core::get_code(page.block(place.slot), page.shape->segments, place.slot % core::kBlockCodes,
+                   row_scratch_);
+  } else {
+    std::memcpy(row_scratch_, page.row(place.slot), page.shape->row_bytes);
+  }
+  return true;
+}
+
+/// A true lower bound of a row's result. False if its slot was used again. hot: a copy of its list
+/// page, or null.
+bool RowSupply::bound(const Place& place, const format::ConstListPage* hot, double* result) {
+  const Relation index = scan_->indexRelation;
+  const format::ListShape& shape = state_->shape;
+  ProbedList& probed = batch_[place.probe];
+  if (!probed.is_prepared) {
+    const MemoryContext before = MemoryContextSwitchTo(batch_context_);
+    query_.prepare_list(Centroids(index, state_, &counts_.pages), &probed);
+    MemoryContextSwitchTo(before);
+  }
+  const char* fault = nullptr;
+  bool is_there = true;
+  if (state_->meta.refine == format::Refine::kExtraBits) {
+    if (hot != nullptr) {
+      is_there = copy_hot_row(*hot, place);
+    } else {
+      with_shared_buffer(index, hints_->read(index, place.hot), place.hot, format::PageKind::kList,
+                         [&](Page page) {
+                           const format::ConstListPage list = list_page(page, shape);
+                           fault = format::list_page_fault(list, used_bytes(page), probed.list,
+                                                           probed.entry.version);
+                           is_there = fault == nullptr && copy_hot_row(list, place);
+                         });
+      counts_.pages += 1;
+    }
+    if (fault != nullptr) report_damaged(index, place.hot, fault);
+    if (!is_there) return false;
+  }
+  if (place.cold == format::kNoBlock || !hints_->has_block(index, place.cold)) {
+    report_damaged(index, place.hot, "It leads to a page that is not there.");
+  }
+  const std::uint32_t on_page = place.slot % shape.cold_per_page;
+  with_shared_buffer(
+      index, hints_->read(index, place.cold), place.cold, format::PageKind::kCold, [&](Page page) {
+        const format::ConstPageBytes content = content_of(page);
+        fault = format::cold_page_fault(content, used_bytes(page), shape, place.hot,
+                                        place.slot - on_page);
+        if (fault != nullptr) return;
+        const auto* const header = format::at<format::ColdHeader>(
+            content, sizeof(format::ColdPageHeader) + std::size_t{on_page} * shape.cold_bytes);
+        is_there = on_page < format::at<format::ColdPageHeader>(content, 0)->n_slots &&
+                   header->tid == place.tid;
+        if (!is_there) return;
+        if (!format::is_code_sound(header->code, header->traits)) {
+          fault = "What refines a row has sizes that cannot be.";
+          return;
+        }
+        *result =
+            query_.bound(probed, {header->code, header->traits,
+                                  reinterpret_cast<const std::uint8_t*>(header + 1), row_scratch_});
+      });
+  counts_.pages += 1;
+  if (fault != nullptr) report_damaged(index, place.cold, fault);
+  counts_.rows += is_there ? 1 : 0;
+  return is_there;
+}
+
+/// The operator's result of a row of the heap. False if the snapshot sees none.
+bool RowSupply::fetch(const Place& place, double* result) {
+  row_places_.check(scan_, place.tid);
+  if (!heap_.find(state_->meta.metric, query_.vector(), to_item_pointer(place.tid), result)) {
+    return false;
+  }
+  counts_.rows += 1;
+  if (std::isnan(*result)) *result = std::numeric_limits<double>::infinity();
+  return true;
+}
+
+}  // namespace nearest::pg::inverted
