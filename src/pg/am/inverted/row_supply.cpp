@@ -145,6 +145,16 @@ void RowSupply::prefetch_page(BlockNumber block) const {
   }
 }
 
+/// Asks for what lies on the page that comes next where `part` lies on this one: pages of a list
+/// are alike, and while one is scored memory can bring the next.
+void RowSupply::prefetch_ahead(const format::ConstListPage& page, const void* part,
+                               std::size_t bytes) const {
+  if (ahead_ == format::kNoBlock) return;
+  const auto offset =
+      static_cast<std::size_t>(static_cast<const std::byte*>(part) - page.bytes.data());
+  hints_->prefetch(ahead_, format::kServerHeaderBytes + offset, bytes);
+}
+
 void RowSupply::run_pass(const Kept* after) {
   nearest_.begin(ContextArena{context_}, rows_per_pass_, after);
   next_kept_ = 0;
@@ -171,6 +181,8 @@ void RowSupply::score_list(std::uint32_t probe) {
   while (!walk.is_at_end()) {
     const BlockNumber block = walk.block();
     walk.visit([&](const format::ConstListPage& page) -> const char* {
+      ahead_ = walk.block();
+      if (walk.is_at_end() && probe + 1 < n_batch_) ahead_ = batch_[probe + 1].entry.first;
       if (is_flat) {
         score_flat(page, block, probe);
       } else if (keys_ == Keys::kEstimates) {
@@ -200,6 +212,7 @@ void RowSupply::score_flat(const format::ConstListPage& page, BlockNumber block,
   for (std::uint32_t slot = 0; slot < page.header().n_slots; ++slot) {
     if (format::is_dead(page.tids()[slot])) continue;
     const auto* const x = reinterpret_cast<const float*>(page.row(slot));
+    prefetch_ahead(page, x, page.shape->row_bytes);
     const double distance = operator_distance(state_->meta.metric, q, {x, q.size()});
     nearest_.add(std::isnan(distance) ? std::numeric_limits<double>::infinity() : distance,
                  place_of(page, block, slot, probe));
@@ -230,6 +243,7 @@ void RowSupply::score_estimates(const format::ConstListPage& page, BlockNumber b
   for (std::uint32_t begin = 0; begin < n_slots; begin += core::kBlockCodes) {
     const std::uint32_t n = std::min<std::uint32_t>(core::kBlockCodes, n_slots - begin);
     const std::uint8_t* codes = page.block(begin);
+    prefetch_ahead(page, codes, shape.block_bytes());
     if (!page.is_in_block(begin)) {
       core::pack_block(codes, shape.row_bytes, n, shape.segments, block_scratch_);
       codes = block_scratch_;

@@ -84,6 +84,7 @@ class RowSupply {
   bool begin_batch();
   void rank_the_rest();
   void prefetch_page(BlockNumber block) const;
+  void prefetch_ahead(const format::ConstListPage& page, const void* part, std::size_t bytes) const;
   void run_pass(const Kept* after);
   void score_list(std::uint32_t probe);
   void score_flat(const format::ConstListPage& page, BlockNumber block, std::uint32_t probe);
@@ -113,6 +114,7 @@ class RowSupply {
 
   ProbedList* batch_;
   std::size_t n_batch_;
+  BlockNumber ahead_;  ///< the page that a pass reads next, or none
   core::NextNearest<Place> nearest_;
   std::size_t rows_per_pass_, next_kept_;
   core::ArenaArray<SuppliedRow> supply_;  ///< a heap of refined rows
