@@ -82,26 +82,18 @@ bool is_defined(const char* name) {
 
 bool graph_settings_are_foreign = false, ivfflat_settings_are_foreign = false;
 
-/// What plans of hnsw indexes were made under has changed: makes cached ones anew. Called when the
+/// What plans of our indexes were made under has changed: makes cached ones anew. Called when the
 /// settings are defined, too, and at the end of transactions, so it raises nothing.
 void use_hnsw_iterative_scan(int new_value, void* /*extra*/) {
   if (new_value != settings.hnsw_iterative_scan) ResetPlanCache();
 }
 
 void use_ivfflat_iterative_scan(int new_value, void* /*extra*/) {
-  replan_if(new_value != settings.ivfflat.iterative_scan);
-}
-
-void use_ivfflat_probes(int new_value, void* /*extra*/) {
-  replan_if(new_value != settings.ivfflat.probes);
+  if (new_value != settings.ivfflat.iterative_scan) ResetPlanCache();
 }
 
 void use_ivfpq_iterative_scan(int new_value, void* /*extra*/) {
-  replan_if(new_value != settings.ivfpq.iterative_scan);
-}
-
-void use_ivfpq_probes(int new_value, void* /*extra*/) {
-  replan_if(new_value != settings.ivfpq.probes);
+  if (new_value != settings.ivfpq.iterative_scan) ResetPlanCache();
 }
 
 int foreign_mode(const char* name) {
@@ -145,7 +137,7 @@ void define_ivfflat_settings() {
                           "More find more of the true neighbors and take longer. 0 is about the "
                           "square root of the number of lists.",
                           &settings.ivfflat.probes, 0, 0, kMaxFlatProbes, PGC_USERSET, 0, nullptr,
-                          use_ivfflat_probes, nullptr);
+                          nullptr, nullptr);
   DefineCustomEnumVariable(
       "ivfflat.iterative_scan", "Whether a scan goes on when more rows are asked for.", nullptr,
       &settings.ivfflat.iterative_scan, static_cast<int>(IterativeScan::kComplete),
@@ -161,7 +153,7 @@ void define_ivfpq_settings() {
                           "More find more of the true neighbors and take longer. 0 is about the "
                           "square root of the number of lists.",
                           &settings.ivfpq.probes, 0, 0, core::kMaxLists, PGC_USERSET, 0, nullptr,
-                          use_ivfpq_probes, nullptr);
+                          nullptr, nullptr);
   DefineCustomEnumVariable(
       "ivfpq.iterative_scan", "Whether a scan goes on when more rows are asked for.", nullptr,
       &settings.ivfpq.iterative_scan, static_cast<int>(IterativeScan::kComplete),
