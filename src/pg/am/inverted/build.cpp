@@ -11,7 +11,6 @@ extern "C" {
 
 #include <algorithm>
 
-#include "core/cluster/two_level.hpp"
 #include "core/ivf/params.hpp"
 #include "pg/am/common/heap_tid.hpp"
 #include "pg/am/inverted/describe.hpp"
