@@ -11,7 +11,6 @@ extern "C" {
 
 #include <algorithm>
 
-#include "core/cluster/two_level.hpp"
 #include "core/ivf/params.hpp"
 #include "pg/am/common/heap_tid.hpp"
 #include "pg/am/inverted/describe.hpp"
@@ -60,6 +59,14 @@ TrainingPlan plan_training(const InvertedOptions& options, const format::Inverte
                      errhint("Increase maintenance_work_mem for better lists.")));
   }
   return {lists, std::min(useful, fitting)};
+}
+
+/// What sorting may take, in kilobytes: what is left of maintenance_work_mem beside the centroids,
+/// which are there as rows and as panels.
+int sort_memory(const format::InvertedMeta& meta) {
+  const std::size_t centroids = 2 * std::size_t{meta.lists} * meta.dim * sizeof(float) / 1024;
+  const auto budget = static_cast<std::size_t>(maintenance_work_mem);
+  return static_cast<int>(std::max(budget / 4, budget - std::min(budget, centroids)));
 }
 
 struct BuildState {
@@ -169,7 +176,7 @@ IndexBuildResult* build(Relation heap, Relation index, IndexInfo* info) {
 
   const format::InvertedMeta& meta = state.model.state.meta;
   state.sizes = allocate_in<std::uint64_t>(build_context, format::directory_entries(meta));
-  ListSorter sorter(RecordShape(state.model.state.shape).bytes, maintenance_work_mem);
+  ListSorter sorter(RecordShape(state.model.state.shape).bytes, sort_memory(meta));
   RowBatch batch(&state.model, &sorter, state.sizes);
   state.sorter = &sorter;
   state.batch = &batch;
