@@ -30,7 +30,7 @@ void ListWriter::add(std::uint32_t list, const format::Tid& tid, const std::byte
   }
   format::put_row(page, slot, tid, factors, code);
 
-  if (shape.cold_bytes > 0) {
+  if (shape.cold_bytes > 0 && record != nullptr) {
     if (slot % shape.cold_per_page == 0) begin_cold_page(slot);
     const format::PageBytes content = content_of(cold_page_);
     auto& header = *format::at<format::ColdPageHeader>(content, 0);
