@@ -2,6 +2,7 @@
 
 extern "C" {
 #include "access/genam.h"
+#include "commands/defrem.h"
 #include "storage/bufmgr.h"
 #include "storage/smgr.h"
 }
@@ -36,6 +37,15 @@ bool find_metric(Relation index, core::Metric* metric) {
     return false;
   }
   return true;
+}
+
+core::Metric metric_of(Relation index) {
+  core::Metric metric{};
+  if (!find_metric(index, &metric)) {
+    ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                    errmsg("type not supported for %s index", get_am_name(index->rd_rel->relam))));
+  }
+  return metric;
 }
 
 bool is_readable(Relation index, BlockNumber block) {

@@ -14,6 +14,8 @@ namespace nearest::pg {
 
 /// The metric of an index, by its operator class. False if that is none of ours.
 bool find_metric(Relation index, core::Metric* metric);
+/// The same; raises if there is none.
+core::Metric metric_of(Relation index);
 
 /// Whether reading a block through shared buffers will not raise: the server refuses pages whose
 /// header is damaged. Looks at the file; a page that was never written there is in shared buffers.

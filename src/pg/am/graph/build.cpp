@@ -1,3 +1,4 @@
+#include "pg/am/common/index_facts.hpp"
 #include "pg/am/graph/build.hpp"
 
 extern "C" {

@@ -5,7 +5,7 @@ extern "C" {
 }
 
 #include "format/verify.hpp"
-#include "pg/am/common/index_facts.hpp"
+#include "pg/am/common/meta_page.hpp"
 #include "pg/buffer.hpp"
 
 namespace nearest::pg::graph {
@@ -63,44 +63,16 @@ void read_center(Relation index, const format::GraphMeta& meta, float* center) {
   }
 }
 
-/// Why a metapage cannot be used.
-struct MetaFault {
-  const char* what;       ///< null: it can be used
-  bool is_other_version;  ///< of which nothing else can be told
-};
-
-/// Reads the metapage and checks it, by itself and against the catalogs.
-MetaFault try_read_meta(Relation index, format::GraphMeta* meta) {
-  const Buffer buffer = ReadBuffer(index, kMetaBlock);
-  LockBuffer(buffer, BUFFER_LOCK_SHARE);
-  const Page page = BufferGetPage(buffer);
-  const bool is_meta = is_page_of_kind(page, format::PageKind::kMeta);
-  const std::size_t used = is_meta ? used_bytes(page) : 0;
-  if (is_meta) *meta = *format::at<format::GraphMeta>(format::ConstPageBytes(content_of(page)), 0);
-  UnlockReleaseBuffer(buffer);
-
-  if (!is_meta) return {"The page is not of its kind.", false};
-  if (used != sizeof *meta || meta->magic != format::kGraphMagic) {
-    return {"The metapage does not begin as one of an hnsw index.", false};
-  }
-  if (meta->version != format::kGraphVersion) return {"It has another version.", true};
-  core::Metric metric{};
-  if (!find_metric(index, &metric) || meta->metric != metric) {
-    return {"The metapage has another metric than the operator class.", false};
-  }
-  const int32 dim = TupleDescAttr(RelationGetDescr(index), 0)->atttypmod;
-  if (static_cast<std::uint32_t>(dim) != meta->dim) {
-    return {"The metapage has other dimensions than the column.", false};
-  }
-  return {format::meta_fault(*meta, BLCKSZ), false};
-}
+constexpr MetaRules<format::GraphMeta> kMetaRules = {
+    format::kGraphMagic, format::kGraphVersion,
+    "The metapage does not begin as one of an hnsw index.", format::meta_fault};
 
 /// raise: otherwise null if the metapage is not one that can be used, and no center is read.
 StateChunk* read_chunk(Relation index, bool raise) {
   format::GraphMeta meta;
   if (raise) {
     meta = read_meta(index);
-  } else if (!is_readable(index, kMetaBlock) || try_read_meta(index, &meta).what != nullptr) {
+  } else if (!is_readable(index, kMetaBlock) || try_read_meta(index, kMetaRules, &meta).what != nullptr) {
     return nullptr;
   }
   auto* const chunk = static_cast<StateChunk*>(palloc0(chunk_bytes(meta.dim)));
@@ -115,15 +87,6 @@ StateChunk* read_chunk(Relation index, bool raise) {
 }
 
 }  // namespace
-
-core::Metric metric_of(Relation index) {
-  core::Metric metric{};
-  if (!find_metric(index, &metric)) {
-    ereport(ERROR,
-            (errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("type not supported for hnsw index")));
-  }
-  return metric;
-}
 
 core::GraphSpace make_space(const format::GraphMeta& meta, const float* center, float* rotated) {
   core::GraphSpace space{};
@@ -143,18 +106,7 @@ core::GraphSpace make_space(const format::GraphMeta& meta, const float* center, 
   return space;
 }
 
-format::GraphMeta read_meta(Relation index) {
-  format::GraphMeta meta;
-  const MetaFault fault = try_read_meta(index, &meta);
-  if (fault.is_other_version) {
-    ereport(ERROR, (errcode(ERRCODE_INDEX_CORRUPTED),
-                    errmsg("index \"%s\" has format version %u, this library knows version %u",
-                           RelationGetRelationName(index), meta.version, format::kGraphVersion),
-                    errhint("REINDEX builds the index anew.")));
-  }
-  if (fault.what != nullptr) report_damaged(index, kMetaBlock, fault.what);
-  return meta;
-}
+format::GraphMeta read_meta(Relation index) { return pg::read_meta(index, kMetaRules); }
 
 GraphState* load_state(Relation index) {
   if (index->rd_amcache == nullptr) {

@@ -19,9 +19,6 @@ struct GraphState {
   core::GraphSpace space;
 };
 
-/// The metric of an index, by its operator class. Raises for types without support.
-core::Metric metric_of(Relation index);
-
 /// The state of an index, in the current memory context. Read from its pages once per relation
 /// cache entry: what is constant changes only together with the entry.
 /// Raises if the index is damaged or of another version.

@@ -1,7 +1,6 @@
 #include "pg/am/inverted/state.hpp"
 
 extern "C" {
-#include "commands/defrem.h"
 #include "utils/memutils.h"
 }
 
@@ -11,7 +10,7 @@ extern "C" {
 
 #include "format/chain.hpp"
 #include "format/inverted_verify.hpp"
-#include "pg/am/common/index_facts.hpp"
+#include "pg/am/common/meta_page.hpp"
 #include "pg/buffer.hpp"
 #include "pg/compat.hpp"
 #include "pg/memory.hpp"
@@ -19,39 +18,9 @@ extern "C" {
 namespace nearest::pg::inverted {
 namespace {
 
-/// Why a metapage cannot be used.
-struct MetaFault {
-  const char* what;       ///< null: it can be used
-  bool is_other_version;  ///< of which nothing else can be told
-};
-
-/// Reads the metapage and checks it, by itself and against the catalogs.
-MetaFault try_read_meta(Relation index, format::InvertedMeta* meta) {
-  const Buffer buffer = ReadBuffer(index, kMetaBlock);
-  LockBuffer(buffer, BUFFER_LOCK_SHARE);
-  const Page page = BufferGetPage(buffer);
-  const bool is_meta = is_page_of_kind(page, format::PageKind::kMeta);
-  const std::size_t used = is_meta ? used_bytes(page) : 0;
-  if (is_meta) {
-    *meta = *format::at<format::InvertedMeta>(format::ConstPageBytes(content_of(page)), 0);
-  }
-  UnlockReleaseBuffer(buffer);
-
-  if (!is_meta) return {"The page is not of its kind.", false};
-  if (used != sizeof *meta || meta->magic != format::kInvertedMagic) {
-    return {"The metapage does not begin as one of an inverted file.", false};
-  }
-  if (meta->version != format::kInvertedVersion) return {"It has another version.", true};
-  core::Metric metric{};
-  if (!find_metric(index, &metric) || meta->metric != metric) {
-    return {"The metapage has another metric than the operator class.", false};
-  }
-  const int32 dim = TupleDescAttr(RelationGetDescr(index), 0)->atttypmod;
-  if (static_cast<std::uint32_t>(dim) != meta->dim) {
-    return {"The metapage has other dimensions than the column.", false};
-  }
-  return {format::inverted_meta_fault(*meta, BLCKSZ), false};
-}
+constexpr MetaRules<format::InvertedMeta> kMetaRules = {
+    format::kInvertedMagic, format::kInvertedVersion,
+    "The metapage does not begin as one of an inverted file.", format::inverted_meta_fault};
 
 /// Reads a stream of n numbers that begins on a page.
 void read_floats(Relation index, BlockNumber block, std::size_t n, float* out) {
@@ -171,15 +140,6 @@ Kept* make_room(std::size_t bytes) {
 
 }  // namespace
 
-core::Metric metric_of(Relation index) {
-  core::Metric metric{};
-  if (!find_metric(index, &metric)) {
-    ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-                    errmsg("type not supported for %s index", get_am_name(index->rd_rel->relam))));
-  }
-  return metric;
-}
-
 core::GraphSpace make_space(const format::InvertedMeta& meta, const float* center,
                             const float* matrix, float* rotated) {
   core::GraphSpace space{};
@@ -204,18 +164,7 @@ core::GraphSpace make_space(const format::InvertedMeta& meta, const float* cente
   return space;
 }
 
-format::InvertedMeta read_meta(Relation index) {
-  format::InvertedMeta meta;
-  const MetaFault fault = try_read_meta(index, &meta);
-  if (fault.is_other_version) {
-    ereport(ERROR, (errcode(ERRCODE_INDEX_CORRUPTED),
-                    errmsg("index \"%s\" has format version %u, this library knows version %u",
-                           RelationGetRelationName(index), meta.version, format::kInvertedVersion),
-                    errhint("REINDEX builds the index anew.")));
-  }
-  if (fault.what != nullptr) report_damaged(index, kMetaBlock, fault.what);
-  return meta;
-}
+format::InvertedMeta read_meta(Relation index) { return pg::read_meta(index, kMetaRules); }
 
 const InvertedState* load_state(Relation index) {
   const format::InvertedMeta meta = read_meta(index);
@@ -250,7 +199,7 @@ bool try_load_shape(Relation index, format::InvertedMeta* meta) {
     std::memcpy(meta, index->rd_amcache, sizeof *meta);
     return true;
   }
-  if (!is_readable(index, kMetaBlock) || try_read_meta(index, meta).what != nullptr) return false;
+  if (!is_readable(index, kMetaBlock) || try_read_meta(index, kMetaRules, meta).what != nullptr) return false;
   // It is constant as long as the relation's file is the same.
   void* const cached = MemoryContextAlloc(index->rd_indexcxt, sizeof *meta);
   std::memcpy(cached, meta, sizeof *meta);

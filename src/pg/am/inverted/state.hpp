@@ -39,7 +39,4 @@ const InvertedState* load_state(Relation index);
 /// The same without an error, and without what was trained: null if the metapage cannot be used.
 bool try_load_shape(Relation index, format::InvertedMeta* meta);
 
-/// By the operator class: what it measures.
-core::Metric metric_of(Relation index);
-
 }  // namespace nearest::pg::inverted
