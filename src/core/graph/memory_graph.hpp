@@ -17,6 +17,7 @@
 #include "core/graph/params.hpp"
 #include "core/graph/select_neighbors.hpp"
 #include "core/graph/space.hpp"
+#include "core/random.hpp"
 
 namespace nearest::core {
 
@@ -296,19 +297,11 @@ class MemoryGraph {
     const std::uint64_t n = std::uint64_t{id} + 1;
     const auto root = static_cast<std::uint64_t>(std::sqrt(static_cast<double>(n)));
     const std::uint64_t wanted = std::min<std::uint64_t>(root, kMaxEntries);
-    const std::uint64_t random = mixed(id);
+    const std::uint64_t random = mix_bits(n * kRandomStep);
     if ((random >> 32) * n >= wanted << 32) return;
     const std::size_t place =
         n_entries_ < wanted ? n_entries_++ : (random & 0xFFFF'FFFFU) * n_entries_ >> 32;
     entries_[place] = id;
-  }
-
-  /// The end of SplitMix64 (Steele, Lea and Flood 2014): all bits depend on all of id's.
-  static std::uint64_t mixed(NodeId id) {
-    std::uint64_t z = (std::uint64_t{id} + 1) * 0x9E37'79B9'7F4A'7C15U;
-    z = (z ^ (z >> 30)) * 0xBF58'476D'1CE4'E5B9U;
-    z = (z ^ (z >> 27)) * 0x94D0'49BB'1331'11EBU;
-    return z ^ (z >> 31);
   }
 
   A arena_{};
