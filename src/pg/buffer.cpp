@@ -12,6 +12,19 @@ void report_damaged(Relation index, BlockNumber block, const char* fault) {
   pg_unreachable();
 }
 
+void log_init_fork(Relation index) {
+  const BlockNumber n_blocks = RelationGetNumberOfBlocksInFork(index, INIT_FORKNUM);
+  for (BlockNumber block = 0; block < n_blocks; ++block) {
+    const Buffer buffer = ReadBufferExtended(index, INIT_FORKNUM, block, RBM_NORMAL, nullptr);
+    LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+    START_CRIT_SECTION();
+    MarkBufferDirty(buffer);
+    log_newpage_buffer(buffer, true);
+    END_CRIT_SECTION();
+    UnlockReleaseBuffer(buffer);
+  }
+}
+
 Buffer extend_index(Relation index, ForkNumber fork) { return extend_relation(index, fork); }
 
 }  // namespace nearest::pg

@@ -113,6 +113,9 @@ bool with_exclusive_page(Relation index, BlockNumber block, format::PageKind kin
   return changed;
 }
 
+/// Logs the init fork of an unlogged index, which is logged whatever the relation says.
+void log_init_fork(Relation index);
+
 /// A new page at the end of the index, pinned and exclusive-locked; not initialized.
 Buffer extend_index(Relation index, ForkNumber fork = MAIN_FORKNUM);
 

@@ -1,5 +1,5 @@
-#include "pg/am/common/index_facts.hpp"
 #include "pg/am/graph/build.hpp"
+#include "pg/am/common/index_facts.hpp"
 
 extern "C" {
 #include "access/tableam.h"
@@ -256,17 +256,7 @@ IndexBuildResult* build(Relation heap, Relation index, IndexInfo* info) {
 void build_empty(Relation index) {
   GraphState* const state = describe(index, options_of(index));
   write_graph(index, INIT_FORKNUM, state, nullptr, SideRows{});
-  // The init fork of an unlogged index is logged, whatever the relation says.
-  const BlockNumber n_blocks = RelationGetNumberOfBlocksInFork(index, INIT_FORKNUM);
-  for (BlockNumber block = 0; block < n_blocks; ++block) {
-    const Buffer buffer = ReadBufferExtended(index, INIT_FORKNUM, block, RBM_NORMAL, nullptr);
-    LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
-    START_CRIT_SECTION();
-    MarkBufferDirty(buffer);
-    log_newpage_buffer(buffer, true);
-    END_CRIT_SECTION();
-    UnlockReleaseBuffer(buffer);
-  }
+  log_init_fork(index);
 }
 
 const char* build_phase_name(std::int64_t phase) {

@@ -206,16 +206,7 @@ void build_empty(Relation index) {
       allocate_in<std::uint64_t>(CurrentMemoryContext, format::directory_entries(model.state.meta));
   PageFile file(index, INIT_FORKNUM);
   write_head(&file, &model.state, model.trained, sizes);
-  // The init fork of an unlogged index is logged, whatever the relation says.
-  for (BlockNumber block = 0; block < file.next(); ++block) {
-    const Buffer buffer = ReadBufferExtended(index, INIT_FORKNUM, block, RBM_NORMAL, nullptr);
-    LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
-    START_CRIT_SECTION();
-    MarkBufferDirty(buffer);
-    log_newpage_buffer(buffer, true);
-    END_CRIT_SECTION();
-    UnlockReleaseBuffer(buffer);
-  }
+  log_init_fork(index);
 }
 
 const char* build_phase_name(std::int64_t phase) {
