@@ -2,10 +2,10 @@
 #include "pg/postgres.hpp"
 
 extern "C" {
-#include "access/amapi.h"
 #include "commands/vacuum.h"
 }
 
+#include "pg/am/common/order_handler.hpp"
 #include "pg/am/graph/build.hpp"
 #include "pg/am/graph/cost.hpp"
 #include "pg/am/graph/insert.hpp"
@@ -15,10 +15,6 @@ extern "C" {
 
 namespace {
 
-/// Operator classes of this access method come with the extension; what they must be is checked
-/// where they are used (metric_of).
-bool validate(Oid /*opclass*/) { return true; }
-
 char* build_phase_name(int64 phase) {
   return const_cast<char*>(nearest::pg::graph::build_phase_name(phase));
 }
@@ -27,48 +23,22 @@ char* build_phase_name(int64 phase) {
 
 NEAREST_FUNCTION(nearest_hnsw_handler) {
   namespace graph = nearest::pg::graph;
-  IndexAmRoutine* const am = makeNode(IndexAmRoutine);
-  am->amstrategies = 0;
+  IndexAmRoutine* const am = nearest::pg::make_order_handler();
   am->amsupport = 3;
-  am->amoptsprocnum = 0;
-  am->amcanorder = false;
-  am->amcanorderbyop = true;
-  am->amcanbackward = false;
-  am->amcanunique = false;
-  am->amcanmulticol = false;
-  am->amoptionalkey = true;
-  am->amsearcharray = false;
-  am->amsearchnulls = false;
-  am->amstorage = false;
-  am->amclusterable = false;
-  am->ampredlocks = false;
-  am->amcanparallel = false;
-  am->amcaninclude = false;
   am->amusemaintenanceworkmem = true;  // a bit for each node that leaves
   am->amparallelvacuumoptions = VACUUM_OPTION_PARALLEL_BULKDEL | VACUUM_OPTION_PARALLEL_CLEANUP;
-  am->amkeytype = InvalidOid;
 
   am->ambuild = graph::build;
   am->ambuildempty = graph::build_empty;
   am->aminsert = graph::insert;
   am->ambulkdelete = graph::bulk_delete;
   am->amvacuumcleanup = graph::vacuum_cleanup;
-  am->amcanreturn = nullptr;
   am->amcostestimate = graph::estimate_cost;
   am->amoptions = graph::parse_options;
-  am->amproperty = nullptr;
   am->ambuildphasename = build_phase_name;
-  am->amvalidate = validate;
-  am->amadjustmembers = nullptr;
   am->ambeginscan = graph::begin_scan;
   am->amrescan = graph::rescan;
   am->amgettuple = graph::next_row;
-  am->amgetbitmap = nullptr;
   am->amendscan = graph::end_scan;
-  am->ammarkpos = nullptr;
-  am->amrestrpos = nullptr;
-  am->amestimateparallelscan = nullptr;
-  am->aminitparallelscan = nullptr;
-  am->amparallelrescan = nullptr;
   PG_RETURN_POINTER(am);
 }

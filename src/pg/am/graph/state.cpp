@@ -72,7 +72,8 @@ StateChunk* read_chunk(Relation index, bool raise) {
   format::GraphMeta meta;
   if (raise) {
     meta = read_meta(index);
-  } else if (!is_readable(index, kMetaBlock) || try_read_meta(index, kMetaRules, &meta).what != nullptr) {
+  } else if (!is_readable(index, kMetaBlock) ||
+             try_read_meta(index, kMetaRules, &meta).what != nullptr) {
     return nullptr;
   }
   auto* const chunk = static_cast<StateChunk*>(palloc0(chunk_bytes(meta.dim)));

@@ -5,6 +5,7 @@ extern "C" {
 #include "storage/freespace.h"
 }
 
+#include "pg/am/common/vacuum_stats.hpp"
 #include "pg/am/graph/page_graph.hpp"
 #include "pg/am/graph/page_space.hpp"
 #include "pg/am/graph/relink.hpp"
@@ -170,12 +171,7 @@ IndexBulkDeleteResult* bulk_delete(IndexVacuumInfo* info, IndexBulkDeleteResult*
 
 IndexBulkDeleteResult* vacuum_cleanup(IndexVacuumInfo* info, IndexBulkDeleteResult* stats) {
   if (info->analyze_only) return stats;
-  if (stats == nullptr) {
-    // Nothing was deleted: what the heap says will do.
-    stats = static_cast<IndexBulkDeleteResult*>(palloc0(sizeof(IndexBulkDeleteResult)));
-    stats->num_index_tuples = info->num_heap_tuples;
-    stats->estimated_count = true;
-  }
+  if (stats == nullptr) stats = stats_without_deletes(info);
   if (read_meta(info->index).has_emptied != 0) {
     remove_emptied_nodes(info, *load_state(info->index), stats);
     FreeSpaceMapVacuum(info->index);

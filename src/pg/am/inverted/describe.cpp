@@ -1,5 +1,5 @@
-#include "pg/am/common/index_facts.hpp"
 #include "pg/am/inverted/describe.hpp"
+#include "pg/am/common/index_facts.hpp"
 
 extern "C" {
 #include "access/amapi.h"

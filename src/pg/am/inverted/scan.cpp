@@ -7,11 +7,12 @@ extern "C" {
 #include <limits>
 
 #include "pg/am/common/last_scan.hpp"
+#include "pg/am/common/order_scan.hpp"
 #include "pg/am/graph/order_use.hpp"
 #include "pg/am/inverted/probes.hpp"
 #include "pg/am/inverted/row_supply.hpp"
 #include "pg/compat.hpp"
-#include "pg/type/vector_datum.hpp"
+#include "pg/type/read_ahead.hpp"
 
 namespace nearest::pg::inverted {
 namespace {
@@ -156,15 +157,8 @@ void read_query(IndexScanDesc scan) {
   ScanState* const state = state_of(scan);
   const format::InvertedMeta& meta = state->index->meta;
   state->query_kind = QueryKind::kNull;
-  if (scan->numberOfOrderBys == 0 || (scan->orderByData[0].sk_flags & SK_ISNULL) != 0) return;
-
-  const auto* value = get_vector<float>(scan->orderByData[0].sk_argument);
-  const core::VectorView<float> q = value->view();
-  if (q.size() != meta.dim) {
-    ereport(ERROR, (errcode(ERRCODE_DATA_EXCEPTION),
-                    errmsg("different %s dimensions %d and %d", SqlType<float>::kName,
-                           static_cast<int>(meta.dim), static_cast<int>(q.size()))));
-  }
+  const core::VectorView<float> q = query_of(scan, meta.dim);
+  if (q.empty()) return;
   if (meta.metric == core::Metric::kCosine && !(core::norm_of(q) > 0)) {
     state->query_kind = QueryKind::kNaN;
     return;
@@ -200,26 +194,16 @@ void begin(IndexScanDesc scan) {
 }  // namespace
 
 IndexScanDesc begin_scan(Relation index, int n_keys, int n_order_bys) {
-  const IndexScanDesc scan = RelationGetIndexScan(index, n_keys, n_order_bys);
+  const IndexScanDesc scan = begin_order_scan(index, n_keys, n_order_bys);
   auto* const state = new (palloc(sizeof(ScanState))) ScanState{};
   state->query_context =
       AllocSetContextCreate(CurrentMemoryContext, "inverted file scan", ALLOCSET_DEFAULT_SIZES);
   scan->opaque = state;
-  if (n_order_bys > 0) {
-    scan->xs_orderbyvals = static_cast<Datum*>(palloc0(sizeof(Datum) * n_order_bys));
-    scan->xs_orderbynulls = static_cast<bool*>(palloc0(sizeof(bool) * n_order_bys));
-  }
   return scan;
 }
 
 void rescan(IndexScanDesc scan, ScanKey keys, int n_keys, ScanKey order_bys, int n_order_bys) {
-  if (keys != nullptr && n_keys > 0) {
-    std::memmove(scan->keyData, keys, static_cast<std::size_t>(n_keys) * sizeof(ScanKeyData));
-  }
-  if (order_bys != nullptr && n_order_bys > 0) {
-    std::memmove(scan->orderByData, order_bys,
-                 static_cast<std::size_t>(n_order_bys) * sizeof(ScanKeyData));
-  }
+  take_scan_keys(scan, keys, n_keys, order_bys, n_order_bys);
   ScanState* const state = state_of(scan);
   state->supply.end();
   const MemoryContext query_context = state->query_context;

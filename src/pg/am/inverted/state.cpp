@@ -199,7 +199,8 @@ bool try_load_shape(Relation index, format::InvertedMeta* meta) {
     std::memcpy(meta, index->rd_amcache, sizeof *meta);
     return true;
   }
-  if (!is_readable(index, kMetaBlock) || try_read_meta(index, kMetaRules, meta).what != nullptr) return false;
+  if (!is_readable(index, kMetaBlock) || try_read_meta(index, kMetaRules, meta).what != nullptr)
+    return false;
   // It is constant as long as the relation's file is the same.
   void* const cached = MemoryContextAlloc(index->rd_indexcxt, sizeof *meta);
   std::memcpy(cached, meta, sizeof *meta);

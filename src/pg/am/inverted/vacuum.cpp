@@ -2,6 +2,7 @@
 
 #include "format/verify.hpp"
 #include "pg/am/common/heap_tid.hpp"
+#include "pg/am/common/vacuum_stats.hpp"
 #include "pg/am/inverted/list_pages.hpp"
 #include "pg/compat.hpp"
 
@@ -146,12 +147,7 @@ IndexBulkDeleteResult* bulk_delete(IndexVacuumInfo* info, IndexBulkDeleteResult*
 
 IndexBulkDeleteResult* vacuum_cleanup(IndexVacuumInfo* info, IndexBulkDeleteResult* stats) {
   if (info->analyze_only) return stats;
-  if (stats == nullptr) {
-    // Nothing was deleted: what the heap says will do.
-    stats = static_cast<IndexBulkDeleteResult*>(palloc0(sizeof(IndexBulkDeleteResult)));
-    stats->num_index_tuples = info->num_heap_tuples;
-    stats->estimated_count = true;
-  }
+  if (stats == nullptr) stats = stats_without_deletes(info);
   stats->num_pages = RelationGetNumberOfBlocks(info->index);
   return stats;
 }
