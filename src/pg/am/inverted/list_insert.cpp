@@ -120,12 +120,19 @@ class ListInserter {
     return Tried::kDone;
   }
 
-  /// Locks a page that was found free. If it is not any more, another has to be found.
+  /// Locks a page that was found free. If it is not any more, another has to be found. Two sessions
+  /// may have found the same page, or this one a page that is the list's last one by now: whoever
+  /// waited for it could wait forever.
   Tried lock_spare(BlockNumber* spare, Locked* locked) {
-    *locked = lock_page(index_, *spare);
-    if (graph::is_free_page(locked->page())) return Tried::kDone;
-    unlock(*locked);
-    *locked = {};
+    const Buffer buffer = ReadBuffer(index_, *spare);
+    if (ConditionalLockBuffer(buffer)) {
+      *locked = {buffer, *spare};
+      if (graph::is_free_page(locked->page())) return Tried::kDone;
+      unlock(*locked);
+      *locked = {};
+    } else {
+      ReleaseBuffer(buffer);
+    }
     *spare = InvalidBlockNumber;
     return Tried::kAgain;
   }
@@ -217,8 +224,12 @@ class ListInserter {
   /// first cold page in one record.
   Tried add_page() {
     const BlockNumber directory = directory_page(*meta_, list_);
-    if (list_spare_ == cold_spare_ || entry_.last == directory) {
+    if (entry_.last == directory) {
       report_damaged(index_, directory, "It leads to a page that is another's.");
+    }
+    if (list_spare_ == cold_spare_) {  // given back by another session in between
+      cold_spare_ = InvalidBlockNumber;
+      return Tried::kAgain;
     }
     const Locked entries = lock_page(index_, directory);
     const format::ListEntry* const now = entry_on(index_, *meta_, entries.page(), list_);
