@@ -47,6 +47,8 @@ sub kill_in_statements
     return 1 unless grep { $seen{$_} !~ / $statement_of{$_}[1]$/ } keys %statement_of;
     kill 'CONT', @stopped;
     @stopped = ();
+    my @ended = map { $statement_of{$_}[0]{name} } grep { state_of($_) eq 'gone' } keys %statement_of;
+    BAIL_OUT("sessions have no steps left: @ended") if @ended;
     usleep(rand 3000);    # not a wait: another moment
     return 0;
   }, 'every sort of statement runs at one moment');
@@ -65,7 +67,7 @@ sub run
 {
   my ($kind) = @_;
   plan skip_all => 'the state of processes is read from /proc' unless -r "/proc/$$/stat";
-  my $rounds = $ENV{PG_NEAREST_KILL_ROUNDS} || 5;
+  my $rounds = $ENV{PG_NEAREST_KILL_ROUNDS} || $IndexChanges::kinds{$kind}{rounds};
 
   # Few buffers and frequent checkpoints, so that pages of all ages are in the files when the kill comes.
   $node = PostgreSQL::Test::Cluster->new('kill');
@@ -91,8 +93,9 @@ sub run
     my $settings = $round % 2 ? '' : "SET wal_consistency_checking = 'all';";
     my @hands = $changes->deal('items', 6);
     # more steps than there will be time for
-    my @common = (steps => 500, settings => $settings);
-    my @quick = (@common, steps => 1500);
+    my $speed = $changes->{kind}{speed};
+    my @common = (steps => 500 * $speed, settings => $settings);
+    my @quick = (@common, steps => 1500 * $speed);
     my @sessions = (
       $changes->session(@common, name => 'insert', sort => 'insert', rows => $hands[0]),
       $changes->session(@common, name => 'vector', sort => 'vector', rows => $hands[1]),

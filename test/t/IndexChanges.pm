@@ -40,22 +40,26 @@ our %kinds = (
     searches => [ [ 'SET LOCAL hnsw.ef_search = 40;', 0.02 ], [ 'SET LOCAL hnsw.ef_search = 10;', 0.08 ] ],
     counts => 'nodes, emptied_nodes, unreachable_nodes',
     # An inner product index begun empty takes its sizes from the first row; sparse graphs lose links to many changes.
+    speed => 1,
+    rounds => 5,
     is_todo => sub { my ($index, $operator) = @_; return $operator eq '<#>' || $index =~ /cosine|begun/; },
   },
   lists => {
     items => [
       [ 'items_l2', '<->', 'ivfflat (v vector_l2_ops) WITH (lists = 20)' ],
       [ 'items_cosine', '<=>', 'ivfpq (v vector_cosine_ops) WITH (lists = 12)' ],
-      [ 'items_ip', '<#>', 'ivfpq (v vector_ip_ops) WITH (lists = 5, quantizer = pq, refine = half)' ],
+      [ 'items_ip', '<#>', 'ivfpq (v vector_ip_ops) WITH (lists = 10, quantizer = pq, refine = half)' ],
     ],
     begun => 'ivfpq (v %s)',
     operators => [ '<->', '<#>', '<=>' ],
     second => 'ivfpq (v vector_l2_ops) WITH (lists = 7, refine = none)',
     searches => [
       [ 'SET LOCAL ivfflat.probes = 0; SET LOCAL ivfpq.probes = 0;', 0.02 ],
-      [ 'SET LOCAL ivfflat.probes = 2; SET LOCAL ivfpq.probes = 2;', 0.08 ],
+      [ 'SET LOCAL ivfflat.probes = 4; SET LOCAL ivfpq.probes = 4;', 0.08 ],
     ],
     counts => 'lists, empty_lists, dead_slots',
+    speed => 3,    # of changes, in those of graphs, so that a load lasts as long
+    rounds => 3,
     is_todo => sub { return 0; },
   },
 );
