@@ -110,4 +110,5 @@ CREATE TEMP TABLE ivf_temporary (id integer, v vector(6));
 CREATE INDEX ON ivf_temporary USING ivfpq (v vector_ip_ops);
 INSERT INTO ivf_temporary SELECT i, ivf_point(i, 6) FROM generate_series(1, 300) AS i;
 SELECT count(*) FROM (SELECT id FROM ivf_temporary ORDER BY v <#> ivf_point(1, 6) LIMIT 250) AS t;
-DROP TABLE ivf_rows, ivf_temporary;
+DROP TABLE ivf_rows, ivf_temporary, ivf_before;
+DROP FUNCTION ivf_check, ivf_pages, ivf_by_index, ivf_point;

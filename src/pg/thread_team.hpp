@@ -13,6 +13,7 @@ extern "C" {
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 
 namespace nearest::pg {
@@ -20,7 +21,8 @@ namespace nearest::pg {
 /// 1. What runs on threads neither allocates, fails nor calls the server (core/runner.hpp).
 /// 2. Signals are blocked while threads are made, who thus never run a handler of the server; the
 ///    leader's mask is restored at once, so that it learns of cancels and timeouts.
-/// 3. The leader looks for interrupts after each of its chunks. If there is one, all leave the
+/// 3. The first chunk runs alone, and tells whether the others are worth threads.
+/// 4. The leader looks for interrupts after each of its chunks. If there is one, all leave the
 ///    loop, the leader serves it, which may raise, and if it returns the loop goes on.
 class ThreadTeam {
  public:
@@ -30,17 +32,26 @@ class ThreadTeam {
   }
   explicit ThreadTeam(int threads) : threads_(std::max(threads, 1)) {}
 
+  std::size_t size() const { return static_cast<std::size_t>(threads_); }
+  /// Which one of the team runs this: below size(), for work memory of its own.
+  static std::size_t thread() { return static_cast<std::size_t>(omp_get_thread_num()); }
+
   /// Calls f(chunk) for every chunk in [0, n); chunks should be far below a second of work.
   template <class F>
   void run(std::size_t n, F&& f) {
-    if (n <= 1 || threads_ == 1) {
-      for (std::size_t chunk = 0; chunk < n; ++chunk) {
+    if (n == 0) return;
+    CHECK_FOR_INTERRUPTS();
+    const auto begin = std::chrono::steady_clock::now();
+    f(0);
+    const std::chrono::duration<double> one = std::chrono::steady_clock::now() - begin;
+    if (threads_ == 1 || one.count() * static_cast<double>(n - 1) < kLeastSeconds) {
+      for (std::size_t chunk = 1; chunk < n; ++chunk) {
         CHECK_FOR_INTERRUPTS();
         f(chunk);
       }
       return;
     }
-    std::atomic<std::size_t> next{0};
+    std::atomic<std::size_t> next{1};
     while (next.load(std::memory_order_relaxed) < n) {
       CHECK_FOR_INTERRUPTS();
       run_until_interrupt(&next, n, f);
@@ -48,6 +59,10 @@ class ThreadTeam {
   }
 
  private:
+  /// Less work than this is done by the leader: where processors are busy with other things,
+  /// waiting for a thread to get its turn takes longer.
+  static constexpr double kLeastSeconds = 0.001;
+
   template <class F>
   void run_until_interrupt(std::atomic<std::size_t>* next, std::size_t n, F& f) {
     std::atomic<bool> shall_stop{false};

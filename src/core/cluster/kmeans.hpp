@@ -103,11 +103,15 @@ inline void fill_empty(const Rows& rows, const ClusterOrder& order, std::size_t 
   }
 }
 
-/// Trains centroids (clusters, dim) on rows; there must be one row at least. If there are no more
-/// rows than clusters, the rows are the centroids, in turn.
+/// Trains centroids (clusters, dim) on rows. If there are no more rows than clusters, the rows are
+/// the centroids, in turn; without rows all are the origin.
 template <Arena A, Runner R>
 void kmeans(A arena, R& runner, const Rows& rows, const KMeansOptions& options, float* centroids) {
   const std::size_t n = rows.n, dim = rows.dim, clusters = options.clusters;
+  if (n == 0 || clusters == 0) {
+    std::fill_n(centroids, clusters * dim, 0.0F);
+    return;
+  }
   if (n <= clusters) {
     for (std::size_t c = 0; c < clusters; ++c)
       std::copy_n(rows.row(c % n), dim, centroids + c * dim);

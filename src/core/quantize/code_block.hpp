@@ -6,9 +6,11 @@
 /// a code are zero, so a block may be packed, scanned and filled further.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <initializer_list>
 
 namespace nearest::core {
 
@@ -47,25 +49,47 @@ inline void get_code(const std::uint8_t* block, std::size_t segments, std::size_
   }
 }
 
+/// Turns 8 rows of 8 bytes into columns: byte j of words[i] becomes byte i of words[j].
+inline void transpose_bytes(std::uint64_t* words) {
+  const auto swap = [&](std::size_t i, std::size_t j, unsigned shift, std::uint64_t mask) {
+    const std::uint64_t changed = (words[i] >> shift ^ words[j]) & mask;
+    words[j] ^= changed;
+    words[i] ^= changed << shift;
+  };
+  for (std::size_t i = 0; i < 4; ++i) swap(i, i + 4, 32, 0x0000'0000'FFFF'FFFFU);
+  for (const std::size_t i : {0, 1, 4, 5}) swap(i, i + 2, 16, 0x0000'FFFF'0000'FFFFU);
+  for (const std::size_t i : {0, 2, 4, 6}) swap(i, i + 1, 8, 0x00FF'00FF'00FF'00FFU);
+}
+
 /// Packs n <= 32 rows, `stride` bytes from one to the next; block: (code_block_bytes(segments)).
 inline void pack_block(const std::uint8_t* rows, std::size_t stride, std::size_t n,
                        std::size_t segments, std::uint8_t* block) {
-  constexpr std::size_t kHalf = kBlockCodes / 2;
-  const std::size_t n_low = n < kHalf ? n : kHalf, n_high = n - n_low;
-  for (std::size_t s = 0; s < segments; s += 2) {
-    std::uint8_t even[kHalf] = {}, odd[kHalf] = {};
-    for (std::size_t j = 0; j < n_low; ++j) {
-      const unsigned two = rows[j * stride + s / 2];
-      even[j] = static_cast<std::uint8_t>(two & 0x0FU);
-      odd[j] = static_cast<std::uint8_t>(two >> 4);
+  constexpr std::size_t kWord = 8, kWords = kBlockCodes / kWord;
+  constexpr std::uint64_t kLow = 0x0F0F'0F0F'0F0F'0F0FU;
+  static_assert(std::endian::native == std::endian::little);
+  const std::size_t bytes = code_row_bytes(segments);
+  for (std::size_t begin = 0; begin < bytes; begin += kWord) {
+    const std::size_t width = bytes - begin < kWord ? bytes - begin : kWord;
+    // columns[w][i]: byte begin + i of the eight rows from 8·w on
+    std::uint64_t columns[kWords][kWord] = {};
+    for (std::size_t w = 0; w < kWords && w * kWord < n; ++w) {
+      const std::size_t n_rows = n - w * kWord < kWord ? n - w * kWord : kWord;
+      for (std::size_t j = 0; j < n_rows; ++j) {
+        std::memcpy(&columns[w][j], rows + (w * kWord + j) * stride + begin, width);
+      }
+      transpose_bytes(columns[w]);
     }
-    for (std::size_t j = 0; j < n_high; ++j) {
-      const unsigned two = rows[(kHalf + j) * stride + s / 2];
-      even[j] = static_cast<std::uint8_t>(even[j] | two << 4);
-      odd[j] = static_cast<std::uint8_t>(odd[j] | (two & 0xF0U));
+    for (std::size_t i = 0; i < width; ++i) {
+      std::uint64_t even[2], odd[2];
+      for (std::size_t half = 0; half < 2; ++half) {
+        const std::uint64_t low = columns[half][i], high = columns[half + 2][i];
+        even[half] = (low & kLow) | (high & kLow) << 4;
+        odd[half] = (low >> 4 & kLow) | (high & ~kLow);
+      }
+      const std::size_t s = 2 * (begin + i);
+      std::memcpy(block + 16 * s, even, sizeof even);
+      if (s + 1 < segments) std::memcpy(block + 16 * (s + 1), odd, sizeof odd);
     }
-    std::memcpy(block + kHalf * s, even, kHalf);
-    if (s + 1 < segments) std::memcpy(block + kHalf * (s + 1), odd, kHalf);
   }
 }
 

@@ -23,40 +23,44 @@ struct ByteTable {
   float deviation;  ///< of offset + step·sum
 };
 
+inline constexpr std::size_t kTableSymbols = 16;
+
+/// The least and the largest of the sixteen products of a segment.
+struct ProductRange {
+  float least, most;
+
+  static ProductRange of(const float* products) {
+    float least = products[0], most = products[0];
+#pragma omp simd reduction(min : least) reduction(max : most)
+    for (std::size_t k = 0; k < kTableSymbols; ++k) {
+      least = products[k] < least ? products[k] : least;
+      most = products[k] > most ? products[k] : most;
+    }
+    return {least, most};
+  }
+};
+
 /// products: (segments, 16); entries: (segments, 16), the caller's. One step for all segments, so
 /// that sums are whole numbers.
 inline ByteTable make_byte_table(const float* products, std::size_t segments,
                                  std::uint8_t* entries) {
-  constexpr std::size_t kSymbols = 16;
-  const auto least_of = [products](std::size_t s) {
-    float least = products[s * kSymbols];
-#pragma omp simd reduction(min : least)
-    for (std::size_t k = 0; k < kSymbols; ++k) {
-      least = products[s * kSymbols + k] < least ? products[s * kSymbols + k] : least;
-    }
-    return least;
-  };
   float widest = 0;
   double offset = 0;
   for (std::size_t s = 0; s < segments; ++s) {
-    float most = products[s * kSymbols];
-#pragma omp simd reduction(max : most)
-    for (std::size_t k = 0; k < kSymbols; ++k) {
-      most = products[s * kSymbols + k] > most ? products[s * kSymbols + k] : most;
-    }
-    const float least = least_of(s);
-    widest = std::max(widest, most - least);
-    offset += static_cast<double>(least);
+    const ProductRange range = ProductRange::of(products + s * kTableSymbols);
+    widest = std::max(widest, range.most - range.least);
+    offset += static_cast<double>(range.least);
   }
   const float step = widest / 255;
   const float inverse = step > 0 ? 1 / step : 0;
   for (std::size_t s = 0; s < segments; ++s) {
-    const float* const from = products + s * kSymbols;
-    const float least = least_of(s);
+    const float* const from = products + s * kTableSymbols;
+    const float least = ProductRange::of(from).least;
 #pragma omp simd
-    for (std::size_t k = 0; k < kSymbols; ++k) {
-      const auto whole = static_cast<std::int32_t>((from[k] - least) * inverse + 0.5F);
-      entries[s * kSymbols + k] = static_cast<std::uint8_t>(whole > 255 ? 255 : whole);
+    for (std::size_t k = 0; k < kTableSymbols; ++k) {
+      constexpr float kHalf = 0.5F;  // cut behind it, which rounds what is not negative
+      const auto whole = static_cast<std::int32_t>((from[k] - least) * inverse + kHalf);
+      entries[s * kTableSymbols + k] = static_cast<std::uint8_t>(whole > 255 ? 255 : whole);
     }
   }
   const auto deviation = std::sqrt(static_cast<float>(segments) / 12);
@@ -65,8 +69,8 @@ inline ByteTable make_byte_table(const float* products, std::size_t segments,
 
 /// Products with sign codes (sign_code.hpp): q: (dim); products: (ceil(dim/4), 16).
 inline void sign_products(std::span<const float> q, float* products) {
-  constexpr std::size_t kSymbols = 16, kDims = 4;
-  for (std::size_t begin = 0; begin < q.size(); begin += kDims, products += kSymbols) {
+  constexpr std::size_t kDims = 4;
+  for (std::size_t begin = 0; begin < q.size(); begin += kDims, products += kTableSymbols) {
     float four[kDims] = {};
     std::copy_n(q.data() + begin, std::min(kDims, q.size() - begin), four);
     products[0] = -four[0] - four[1] - four[2] - four[3];

@@ -201,6 +201,10 @@ TEST(KMeans, fewer_different_rows_than_clusters_do_no_harm) {
   }
 }
 
+TEST(KMeans, without_rows_centroids_are_the_origin) {
+  EXPECT_EQ(train({nullptr, 0, 3}, {2, 4}), std::vector<float>(6));
+}
+
 TEST(KMeans, empty_clusters_get_rows_of_the_largest) {
   const std::vector<float> values = {0, 1, 2, 3, 4, 5, 100, 101};
   const std::vector<std::uint32_t> nearest = {2, 2, 2, 2, 2, 2, 0, 0};

@@ -11,7 +11,6 @@ extern "C" {
 
 #include <algorithm>
 
-#include "core/cluster/two_level.hpp"
 #include "core/ivf/params.hpp"
 #include "pg/am/common/heap_tid.hpp"
 #include "pg/am/inverted/describe.hpp"
@@ -50,7 +49,7 @@ TrainingPlan plan_training(const InvertedOptions& options, const format::Inverte
     ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
                     errmsg("memory required is %zu MB, maintenance_work_mem is %d MB",
                            (required >> 20) + 1, maintenance_work_mem / 1024),
-                    errdetail("Training %zu lists takes one row for each at least.", lists),
+                    errdetail("Training %zu lists takes that much at least.", lists),
                     errhint("Increase maintenance_work_mem, or use fewer lists.")));
   }
   const std::size_t fitting = (budget - memory.fixed) / memory.per_row;
@@ -60,6 +59,14 @@ TrainingPlan plan_training(const InvertedOptions& options, const format::Inverte
                      errhint("Increase maintenance_work_mem for better lists.")));
   }
   return {lists, std::min(useful, fitting)};
+}
+
+/// What sorting may take, in kilobytes: what is left of maintenance_work_mem beside the centroids,
+/// which are there as rows and as panels.
+int sort_memory(const format::InvertedMeta& meta) {
+  const std::size_t centroids = 2 * std::size_t{meta.lists} * meta.dim * sizeof(float) / 1024;
+  const auto budget = static_cast<std::size_t>(maintenance_work_mem);
+  return static_cast<int>(std::max(budget / 4, budget - std::min(budget, centroids)));
 }
 
 struct BuildState {
@@ -90,7 +97,8 @@ Model make_model(const BuildState& build) {
   const bool is_default = build.options.lists == 0;
   // Fewer than asked for: these are all.
   if (is_default && n < plan.sample_rows) plan.lists = core::default_lists(n);
-  const bool is_trained = n >= plan.lists && n >= (is_default ? core::kFewestTrainingRows : 1);
+  const std::size_t fewest = is_default ? std::min(core::kFewestTrainingRows, plan.sample_rows) : 1;
+  const bool is_trained = n >= std::max(plan.lists, fewest);
   if (is_trained) {
     meta.lists = static_cast<std::uint32_t>(plan.lists);
   } else {
@@ -168,7 +176,7 @@ IndexBuildResult* build(Relation heap, Relation index, IndexInfo* info) {
 
   const format::InvertedMeta& meta = state.model.state.meta;
   state.sizes = allocate_in<std::uint64_t>(build_context, format::directory_entries(meta));
-  ListSorter sorter(RecordShape(state.model.state.shape).bytes, maintenance_work_mem);
+  ListSorter sorter(RecordShape(state.model.state.shape).bytes, sort_memory(meta));
   RowBatch batch(&state.model, &sorter, state.sizes);
   state.sorter = &sorter;
   state.batch = &batch;

@@ -147,7 +147,7 @@ class ListInserter {
       code = reinterpret_cast<const std::uint8_t*>(record_ + record_shape_.code_offset);
     }
     format::put_row(page, slot, tid_, factors, code);
-    if (cold_page == nullptr) return;
+    if (cold_page == nullptr || record_ == nullptr) return;
     auto* const header = format::at<format::ColdPageHeader>(content_of(cold_page), 0);
     const std::uint32_t at = slot - header->first_slot;
     std::byte* const place =

@@ -10,9 +10,9 @@ namespace nearest::pg::inverted {
 namespace {
 
 /// Rows of a chunk, and what a batch takes in all.
-constexpr std::size_t kChunkRows = ListFinder::kRowsAtOnce;
+constexpr std::size_t kChunkRows = 48;
 constexpr std::size_t kBatchBytes = std::size_t{8} << 20;
-constexpr std::size_t kMostRows = 4096;
+constexpr std::size_t kMostRows = ListFinder::kBatchRows;
 
 }  // namespace
 
@@ -22,7 +22,7 @@ RowBatch::RowBatch(const Model* model, ListSorter* sorter, std::uint64_t* sizes)
       sizes_(sizes),
       team_(ThreadTeam::of_maintenance()),
       coder_(model->state),
-      finder_(CurrentMemoryContext, *model),
+      finder_(*model, team_),
       dim_(model->state.meta.dim) {
   const MemoryContext context = CurrentMemoryContext;
   const std::size_t row_bytes = 2 * dim_ * sizeof(float) + coder_.record().bytes;
@@ -44,28 +44,28 @@ void RowBatch::add(const format::Tid& tid, core::VectorView<float> x) {
 }
 
 void RowBatch::flush() {
-  team_.run(core::chunk_count(n_, kChunkRows), [this](std::size_t chunk) {
-    const core::Chunk part = core::chunk_range(chunk, n_, kChunkRows);
-    encode(part.begin, part.end, work_ + chunk * coder_.work_floats());
-  });
+  const std::size_t chunks = core::chunk_count(n_, kChunkRows);
   const std::size_t bytes = coder_.record().bytes;
+  team_.run(chunks, [this](std::size_t chunk) {
+    const core::Chunk part = core::chunk_range(chunk, n_, kChunkRows);
+    for (std::size_t i = part.begin; i < part.end; ++i) {
+      placed_[i] = coder_.place({x_ + i * dim_, dim_}, y_ + i * dim_);
+    }
+  });
+  finder_.find({y_, n_, dim_}, lists_);
+  team_.run(chunks, [this, bytes](std::size_t chunk) {
+    const core::Chunk part = core::chunk_range(chunk, n_, kChunkRows);
+    float* const work = work_ + ThreadTeam::thread() * coder_.work_floats();
+    for (std::size_t i = part.begin; i < part.end; ++i) {
+      coder_.encode({x_ + i * dim_, dim_}, placed_[i], y_ + i * dim_,
+                    model_->centroids + std::size_t{lists_[i]} * dim_, work, records_ + i * bytes);
+    }
+  });
   for (std::size_t i = 0; i < n_; ++i) {
     ++sizes_[lists_[i]];
     sorter_->put(lists_[i], tids_[i], records_ + i * bytes, bytes);
   }
   n_ = 0;
-}
-
-void RowBatch::encode(std::size_t begin, std::size_t end, float* work) {
-  for (std::size_t i = begin; i < end; ++i) {
-    placed_[i] = coder_.place({x_ + i * dim_, dim_}, y_ + i * dim_);
-  }
-  finder_.find({y_ + begin * dim_, end - begin, dim_}, lists_ + begin);
-  for (std::size_t i = begin; i < end; ++i) {
-    coder_.encode({x_ + i * dim_, dim_}, placed_[i], y_ + i * dim_,
-                  model_->centroids + std::size_t{lists_[i]} * dim_, work,
-                  records_ + i * coder_.record().bytes);
-  }
 }
 
 }  // namespace nearest::pg::inverted

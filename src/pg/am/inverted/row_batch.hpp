@@ -24,8 +24,6 @@ class RowBatch {
   void flush();
 
  private:
-  void encode(std::size_t begin, std::size_t end, float* work);
-
   const Model* model_;
   ListSorter* sorter_;
   std::uint64_t* sizes_;
@@ -34,7 +32,7 @@ class RowBatch {
   ListFinder finder_;
   std::size_t dim_, capacity_, n_ = 0;
   format::Tid* tids_;      ///< (capacity)
-  float *x_, *y_, *work_;  ///< (capacity, dim) vectors and points; for each chunk
+  float *x_, *y_, *work_;  ///< (capacity, dim) vectors and points; for each thread
   PlacedRow* placed_;      ///< (capacity)
   std::uint32_t* lists_;
   std::byte* records_;  ///< (capacity, record bytes)

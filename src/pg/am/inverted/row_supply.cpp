@@ -13,11 +13,11 @@ namespace nearest::pg::inverted {
 namespace {
 
 /// Rows that the first pass keeps: enough for what a LIMIT mostly asks, few enough to sort.
-constexpr std::size_t kRowsOfFirstPass = 256;
+constexpr std::size_t kRowsOfFirstPass = 128;
 constexpr std::size_t kPassGrowth = 4;
 /// Rows that are refined at once: as many as LIMIT 10 takes, then fewer, of which fewer are in
 /// vain.
-constexpr std::size_t kRefinedFirst = 24, kRefinedLater = 12;
+constexpr std::size_t kRefinedFirst = 16, kRefinedLater = 8;
 /// Lists of a later batch at most, whose prepared queries take memory.
 constexpr std::size_t kMostBatchLists = 256;
 
@@ -145,6 +145,16 @@ void RowSupply::prefetch_page(BlockNumber block) const {
   }
 }
 
+/// Asks for what lies on the page that comes next where `part` lies on this one: pages of a list
+/// are alike, and while one is scored memory can bring the next.
+void RowSupply::prefetch_ahead(const format::ConstListPage& page, const void* part,
+                               std::size_t bytes) const {
+  if (ahead_ == format::kNoBlock) return;
+  const auto offset =
+      static_cast<std::size_t>(static_cast<const std::byte*>(part) - page.bytes.data());
+  hints_->prefetch(ahead_, format::kServerHeaderBytes + offset, bytes);
+}
+
 void RowSupply::run_pass(const Kept* after) {
   nearest_.begin(ContextArena{context_}, rows_per_pass_, after);
   next_kept_ = 0;
@@ -171,6 +181,8 @@ void RowSupply::score_list(std::uint32_t probe) {
   while (!walk.is_at_end()) {
     const BlockNumber block = walk.block();
     walk.visit([&](const format::ConstListPage& page) -> const char* {
+      ahead_ = walk.block();
+      if (walk.is_at_end() && probe + 1 < n_batch_) ahead_ = batch_[probe + 1].entry.first;
       if (is_flat) {
         score_flat(page, block, probe);
       } else if (keys_ == Keys::kEstimates) {
@@ -200,6 +212,7 @@ void RowSupply::score_flat(const format::ConstListPage& page, BlockNumber block,
   for (std::uint32_t slot = 0; slot < page.header().n_slots; ++slot) {
     if (format::is_dead(page.tids()[slot])) continue;
     const auto* const x = reinterpret_cast<const float*>(page.row(slot));
+    prefetch_ahead(page, x, page.shape->row_bytes);
     const double distance = operator_distance(state_->meta.metric, q, {x, q.size()});
     nearest_.add(std::isnan(distance) ? std::numeric_limits<double>::infinity() : distance,
                  place_of(page, block, slot, probe));
@@ -230,6 +243,7 @@ void RowSupply::score_estimates(const format::ConstListPage& page, BlockNumber b
   for (std::uint32_t begin = 0; begin < n_slots; begin += core::kBlockCodes) {
     const std::uint32_t n = std::min<std::uint32_t>(core::kBlockCodes, n_slots - begin);
     const std::uint8_t* codes = page.block(begin);
+    prefetch_ahead(page, codes, shape.block_bytes());
     if (!page.is_in_block(begin)) {
       core::pack_block(codes, shape.row_bytes, n, shape.segments, block_scratch_);
       codes = block_scratch_;
@@ -249,12 +263,40 @@ void RowSupply::score_estimates(const format::ConstListPage& page, BlockNumber b
 void RowSupply::score_copy(BlockNumber block, std::uint32_t probe) {
   const format::ConstListPage page{{page_scratch_, format::content_bytes(BLCKSZ)}, &state_->shape};
   const std::uint32_t n_slots = page.header().n_slots;
+  if (keys_ == Keys::kBounds) {
+    const std::uint32_t step = state_->shape.cold_per_page;
+    prepare(&batch_[probe]);
+    for (std::uint32_t slot = 0; slot < n_slots; slot += step) {
+      score_cold_page(page, block, slot, std::min(slot + step, n_slots), probe);
+    }
+    return;
+  }
   for (std::uint32_t slot = 0; slot < n_slots; ++slot) {
     if (format::is_dead(page.tids()[slot])) continue;
     const Place place = place_of(page, block, slot, probe);
-    double key = 0;
-    const bool is_there = keys_ == Keys::kBounds ? bound(place, &page, &key) : fetch(place, &key);
-    if (is_there) nearest_.add(key, place);
+    double result = 0;
+    if (fetch(place, &result)) nearest_.add(result, place);
+  }
+}
+
+/// Scores the rows of slots [begin, end), which one cold page refines.
+void RowSupply::score_cold_page(const format::ConstListPage& hot, BlockNumber block,
+                                std::uint32_t begin, std::uint32_t end, std::uint32_t probe) {
+  const char* fault = nullptr;
+  with_cold_page(place_of(hot, block, begin, probe), [&](Page page) {
+    for (std::uint32_t slot = begin; slot < end && fault == nullptr; ++slot) {
+      if (format::is_dead(hot.tids()[slot])) continue;
+      const Place place = place_of(hot, block, slot, probe);
+      copy_hot_row(hot, place);
+      double bound = 0;
+      bool is_there = false;
+      fault = bound_on(page, place, &is_there, &bound);
+      if (is_there) nearest_.add(bound, place);
+    }
+  });
+  if (fault != nullptr) {
+    report_damaged(scan_->indexRelation, hot.cold_pages()[begin / state_->shape.cold_per_page],
+                   fault);
   }
 }
 
@@ -275,7 +317,7 @@ void RowSupply::refine_some(const HeapAhead& heap_ahead) {
   for (std::size_t i = 0; i < n; ++i) {
     const Place& place = rows[i].place;
     double result = 0;
-    const bool is_there = has_cold ? bound(place, nullptr, &result) : fetch(place, &result);
+    const bool is_there = has_cold ? bound(place, &result) : fetch(place, &result);
     if (!is_there) continue;
     push(query_.key_of(result), result, place.tid);
     heap_ahead.fetch_page(to_item_pointer(place.tid));
@@ -311,61 +353,73 @@ bool RowSupply::copy_hot_row(const format::ConstListPage& page, const Place& pla
   return true;
 }
 
-/// A true lower bound of a row's result. False if its slot was used again. hot: a copy of its list
-/// page, or null.
-bool RowSupply::bound(const Place& place, const format::ConstListPage* hot, double* result) {
+/// Makes a list ready for bounds of its rows.
+void RowSupply::prepare(ProbedList* probed) {
+  if (probed->is_prepared) return;
+  const MemoryContext before = MemoryContextSwitchTo(batch_context_);
+  query_.prepare_list(Centroids(scan_->indexRelation, state_, &counts_.pages), probed);
+  MemoryContextSwitchTo(before);
+}
+
+/// Calls read(Page) under the lock of a row's cold page.
+template <class Read>
+void RowSupply::with_cold_page(const Place& place, Read&& read) {
   const Relation index = scan_->indexRelation;
-  const format::ListShape& shape = state_->shape;
-  ProbedList& probed = batch_[place.probe];
-  if (!probed.is_prepared) {
-    const MemoryContext before = MemoryContextSwitchTo(batch_context_);
-    query_.prepare_list(Centroids(index, state_, &counts_.pages), &probed);
-    MemoryContextSwitchTo(before);
-  }
-  const char* fault = nullptr;
-  bool is_there = true;
-  if (state_->meta.refine == format::Refine::kExtraBits) {
-    if (hot != nullptr) {
-      is_there = copy_hot_row(*hot, place);
-    } else {
-      with_shared_buffer(index, hints_->read(index, place.hot), place.hot, format::PageKind::kList,
-                         [&](Page page) {
-                           const format::ConstListPage list = list_page(page, shape);
-                           fault = format::list_page_fault(list, used_bytes(page), probed.list,
-                                                           probed.entry.version);
-                           is_there = fault == nullptr && copy_hot_row(list, place);
-                         });
-      counts_.pages += 1;
-    }
-    if (fault != nullptr) report_damaged(index, place.hot, fault);
-    if (!is_there) return false;
-  }
   if (place.cold == format::kNoBlock || !hints_->has_block(index, place.cold)) {
     report_damaged(index, place.hot, "It leads to a page that is not there.");
   }
-  const std::uint32_t on_page = place.slot % shape.cold_per_page;
-  with_shared_buffer(
-      index, hints_->read(index, place.cold), place.cold, format::PageKind::kCold, [&](Page page) {
-        const format::ConstPageBytes content = content_of(page);
-        fault = format::cold_page_fault(content, used_bytes(page), shape, place.hot,
-                                        place.slot - on_page);
-        if (fault != nullptr) return;
-        const auto* const header = format::at<format::ColdHeader>(
-            content, sizeof(format::ColdPageHeader) + std::size_t{on_page} * shape.cold_bytes);
-        is_there = on_page < format::at<format::ColdPageHeader>(content, 0)->n_slots &&
-                   header->tid == place.tid;
-        if (!is_there) return;
-        if (!format::is_code_sound(header->code, header->traits)) {
-          fault = "What refines a row has sizes that cannot be.";
-          return;
-        }
-        *result =
-            query_.bound(probed, {header->code, header->traits,
-                                  reinterpret_cast<const std::uint8_t*>(header + 1), row_scratch_});
-      });
+  with_shared_buffer(index, hints_->read(index, place.cold), place.cold, format::PageKind::kCold,
+                     read);
   counts_.pages += 1;
+}
+
+/// A true lower bound of a row's result, of its cold page and the copy of its hot code. Not there
+/// if its slot was used again. Returns what is wrong with the page, or null.
+const char* RowSupply::bound_on(Page page, const Place& place, bool* is_there, double* result) {
+  const format::ListShape& shape = state_->shape;
+  const format::ConstPageBytes content = content_of(page);
+  const std::uint32_t on_page = place.slot % shape.cold_per_page;
+  if (const char* const fault = format::cold_page_fault(content, used_bytes(page), shape, place.hot,
+                                                        place.slot - on_page)) {
+    return fault;
+  }
+  const auto* const header = format::at<format::ColdHeader>(
+      content, sizeof(format::ColdPageHeader) + std::size_t{on_page} * shape.cold_bytes);
+  *is_there =
+      on_page < format::at<format::ColdPageHeader>(content, 0)->n_slots && header->tid == place.tid;
+  if (!*is_there) return nullptr;
+  if (!format::is_code_sound(header->code, header->traits)) {
+    *is_there = false;
+    return "What refines a row has sizes that cannot be.";
+  }
+  *result = query_.bound(batch_[place.probe],
+                         {header->code, header->traits,
+                          reinterpret_cast<const std::uint8_t*>(header + 1), row_scratch_});
+  counts_.rows += 1;
+  return nullptr;
+}
+
+/// A true lower bound of a row's result. False if its slot was used again.
+bool RowSupply::bound(const Place& place, double* result) {
+  const Relation index = scan_->indexRelation;
+  ProbedList& probed = batch_[place.probe];
+  prepare(&probed);
+  const char* fault = nullptr;
+  bool is_there = true;
+  if (state_->meta.refine == format::Refine::kExtraBits) {
+    with_shared_buffer(
+        index, hints_->read(index, place.hot), place.hot, format::PageKind::kList, [&](Page page) {
+          const format::ConstListPage list = list_page(page, state_->shape);
+          fault =
+              format::list_page_fault(list, used_bytes(page), probed.list, probed.entry.version);
+          is_there = fault == nullptr && copy_hot_row(list, place);
+        });
+    counts_.pages += 1;
+    if (fault != nullptr) report_damaged(index, place.hot, fault);
+    if (!is_there) return false;
+  }
+  with_cold_page(place, [&](Page page) { fault = bound_on(page, place, &is_there, result); });
   if (fault != nullptr) report_damaged(index, place.cold, fault);
-  counts_.rows += is_there ? 1 : 0;
   return is_there;
 }
 

@@ -84,15 +84,22 @@ class RowSupply {
   bool begin_batch();
   void rank_the_rest();
   void prefetch_page(BlockNumber block) const;
+  void prefetch_ahead(const format::ConstListPage& page, const void* part, std::size_t bytes) const;
   void run_pass(const Kept* after);
   void score_list(std::uint32_t probe);
   void score_flat(const format::ConstListPage& page, BlockNumber block, std::uint32_t probe);
   void score_estimates(const format::ConstListPage& page, BlockNumber block, std::uint32_t probe);
   void score_copy(BlockNumber block, std::uint32_t probe);
+  void score_cold_page(const format::ConstListPage& hot, BlockNumber block, std::uint32_t begin,
+                       std::uint32_t end, std::uint32_t probe);
   void refine_some(const HeapAhead& heap_ahead);
   void prefetch_cold(const Place& place) const;
   bool copy_hot_row(const format::ConstListPage& page, const Place& place);
-  bool bound(const Place& place, const format::ConstListPage* hot, double* result);
+  void prepare(ProbedList* probed);
+  template <class Read>
+  void with_cold_page(const Place& place, Read&& read);
+  const char* bound_on(Page page, const Place& place, bool* is_there, double* result);
+  bool bound(const Place& place, double* result);
   bool fetch(const Place& place, double* result);
   void push(double key, double bound, const format::Tid& tid);
 
@@ -113,6 +120,7 @@ class RowSupply {
 
   ProbedList* batch_;
   std::size_t n_batch_;
+  BlockNumber ahead_;  ///< the page that a pass reads next, or none
   core::NextNearest<Place> nearest_;
   std::size_t rows_per_pass_, next_kept_;
   core::ArenaArray<SuppliedRow> supply_;  ///< a heap of refined rows

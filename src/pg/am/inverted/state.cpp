@@ -5,7 +5,9 @@ extern "C" {
 #include "utils/memutils.h"
 }
 
+#include <algorithm>
 #include <cstring>
+#include <span>
 
 #include "format/chain.hpp"
 #include "format/inverted_verify.hpp"
@@ -133,6 +135,14 @@ constexpr std::size_t kMostBytes = std::size_t{64} << 20;
 Kept kept[kMostKept];
 std::uint64_t uses = 0;
 
+/// To the last bit.
+bool is_same(const format::InvertedMeta& a, const format::InvertedMeta& b) {
+  const auto bytes = [](const format::InvertedMeta& meta) {
+    return std::as_bytes(std::span(&meta, 1));
+  };
+  return std::ranges::equal(bytes(a), bytes(b));
+}
+
 void forget(Kept* one) {
   MemoryContextDelete(one->context);
   *one = {};
@@ -214,7 +224,7 @@ const InvertedState* load_state(Relation index) {
   for (Kept& one : kept) {
     if (one.state == nullptr || one.is_local != is_local || !is_same_file(one.file, file)) continue;
     // Files' numbers come again, and a build of this transaction may have written the file anew.
-    if (std::memcmp(&one.state->meta, &meta, sizeof meta) == 0) {
+    if (is_same(one.state->meta, meta)) {
       one.last_use = ++uses;
       one.transaction = local_transaction();
       return one.state;

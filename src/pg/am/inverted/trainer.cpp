@@ -140,13 +140,8 @@ class Trainer {
 
   void find_nearest() {
     model_.state.meta = meta_;
-    ListFinder finder(CurrentMemoryContext, model_);
-    constexpr std::size_t kRows = ListFinder::kRowsAtOnce;
-    runner_.run(core::chunk_count(n_, kRows), [&](std::size_t chunk) {
-      const core::Chunk part = core::chunk_range(chunk, n_, kRows);
-      finder.find({rows_ + part.begin * meta_.dim, part.end - part.begin, meta_.dim},
-                  nearest_ + part.begin);
-    });
+    ListFinder finder(model_, runner_.team);
+    finder.find(rows(), nearest_);
     finder.release();
   }
 
