@@ -30,7 +30,9 @@ class Checker {
     led_to_.prepare(n_blocks_);
     check_model();
     if (meta_.groups > 1) check_groups();
-    check_centroids(meta_.centroids_block, meta_.lists, [](auto...) { return true; });
+    check_centroids(
+        meta_.centroids_block, meta_.lists,
+        [](std::uint32_t, const format::CentroidHeader& header) { return header.begin == 0; });
     check_directory();
     for (std::uint32_t list = 0; list < format::directory_entries(meta_); ++list) check_list(list);
     for (BlockNumber block = kMetaBlock + 1; block < n_blocks_; ++block) {
