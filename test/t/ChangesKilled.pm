@@ -110,7 +110,8 @@ sub run
 
     # after some of the steps, another number of them in each round
     my $enough = 100 + int rand 400;
-    IndexChanges::wait_until(sub { IndexChanges::have_done($enough, @sessions) }, "$enough steps are done");
+    IndexChanges::wait_until(sub { IndexChanges::have_done($enough, @sessions) && !grep { !(IndexChanges::progress($_))[2] } @sessions },
+      "$enough steps are done, and every session has begun");
     my %title = (insert => 'INSERT', vector => 'UPDATE', other => 'UPDATE', delete => 'DELETE', vacuum => 'VACUUM', begun => 'INSERT');
     kill_in_statements($when, map { (IndexChanges::progress($_))[2] => [ $_, $title{ $_->{name} } ] } grep { $title{ $_->{name} } } @sessions);
     my @open = $changes->finish(@sessions);
