@@ -97,6 +97,7 @@ sub run
     max_prepared_transactions = 10
     wal_consistency_checking = 'all'
     max_standby_streaming_delay = -1
+    wal_keep_size = '8GB'
   });
   $primary->start;
   $changes = IndexChanges->new($primary, $kind);
