@@ -183,6 +183,9 @@ class ListInserter {
     const BlockNumber next = trailer_of(hot.page())->next;
     if (slot == kNoSlot) {
       unlock(hot);
+      if (++rooms_passed_ > RelationGetNumberOfBlocks(index_)) {
+        report_damaged(index_, entry_.room, "The pages of a list are a ring.");
+      }
       with_exclusive_page(index_, directory_page(*meta_, list_), format::PageKind::kDirectory,
                           [&](Page page) {
                             format::ListEntry* const entry = entry_on(index_, *meta_, page, list_);
@@ -206,6 +209,12 @@ class ListInserter {
     const std::uint32_t slot = list_page(hot.page(), *shape_).header().n_slots;
     Tried tried = Tried::kDone;
     if (trailer_of(hot.page())->next != format::kNoBlock) {
+      // The directory names the next one as soon as it can be read again.
+      if (passed_ == hot.block) {
+        report_damaged(index_, directory_page(*meta_, list_),
+                       "The last page of a list is another one.");
+      }
+      passed_ = hot.block;
       tried = Tried::kAgain;
     } else if (slot == shape_->slots) {
       tried = Tried::kFull;
@@ -291,6 +300,8 @@ class ListInserter {
   format::Tid tid_;
   const std::byte* record_;
   format::ListEntry entry_{};
+  BlockNumber passed_ = format::kNoBlock;  ///< was the last page of the list, and is no longer
+  BlockNumber rooms_passed_ = 0;           ///< pages without a dead slot
   BlockNumber list_spare_ = InvalidBlockNumber, cold_spare_ = InvalidBlockNumber;
 };
 static_assert(std::is_trivially_destructible_v<ListInserter>);
