@@ -1,6 +1,7 @@
 #include "format/inverted_verify.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 
 #include "core/ivf/params.hpp"
@@ -307,7 +308,8 @@ const char* cold_header_fault(const ColdHeader& header, const InvertedExpectatio
       header.reserved_too != 0) {
     return "What refines a row has sizes that cannot be.";
   }
-  const bool has_traits = header.traits.norm != 0 || header.traits.center_product != 0;
+  const bool has_traits = std::bit_cast<std::uint32_t>(header.traits.norm) != 0 ||
+                          std::bit_cast<std::uint32_t>(header.traits.center_product) != 0;
   return has_traits && expected.meta->metric != core::Metric::kInnerProduct
              ? "A row has a length where its metric has none."
              : nullptr;
