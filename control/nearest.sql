@@ -12,10 +12,14 @@ CREATE FUNCTION nearest_check(index regclass,
 	OUT rows bigint, OUT null_rows bigint, OUT zero_rows bigint,
 	OUT entries bigint, OUT links bigint, OUT links_per_node double precision,
 	OUT nodes_per_page integer, OUT link_code_bits integer,
-	OUT node_header_bytes integer, OUT node_code_bytes integer, OUT node_link_bytes integer)
+	OUT node_header_bytes integer, OUT node_code_bytes integer, OUT node_link_bytes integer,
+	OUT trained boolean, OUT model_blocks bigint, OUT centroid_blocks bigint,
+	OUT directory_blocks bigint, OUT list_blocks bigint, OUT cold_blocks bigint,
+	OUT lists bigint, OUT empty_lists bigint, OUT largest_list bigint,
+	OUT dead_slots bigint, OUT slots_per_page integer)
 	AS 'MODULE_PATHNAME', 'nearest_check' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
 COMMENT ON FUNCTION nearest_check(regclass)
-	IS 'reads every page of an hnsw index: an error if one is damaged, otherwise what there is';
+	IS 'reads every page of an hnsw, ivfflat or ivfpq index: an error if one is damaged, otherwise what there is';
 REVOKE ALL ON FUNCTION nearest_check(regclass) FROM PUBLIC;
 
 CREATE FUNCTION nearest_last_scan(

@@ -1,13 +1,20 @@
-/// Is a page of an inverted file safe to use, and if not, why not?
+/// Is a page of an inverted file consistent, and if not, why not?
 ///
-/// These are looked for whenever a page is used, so they are cheap and find whatever would make
-/// reading or changing it unsafe. Any bytes may come in; nothing is read outside of the page.
-/// Faults are sentences; null means that there is none.
+/// Two depths, as in verify.hpp: the faults of the first part are looked for whenever a page is
+/// used, so they are cheap and find whatever would make reading or changing it unsafe. The second
+/// part looks at every field that has a checkable meaning. Chains are the business of who can read
+/// several pages.
+///
+/// Any bytes may come in; nothing is read outside of the page. Faults are sentences; null means
+/// that there is none.
 #pragma once
 
 #include "format/inverted_page.hpp"
+#include "format/verify.hpp"
 
 namespace nearest::format {
+
+// On each use -------------------------------------------------------------------------------------
 
 /// Of a metapage's content. Its magic and version are known to be right.
 const char* inverted_meta_fault(const InvertedMeta& meta, std::size_t block_bytes) noexcept;
@@ -64,5 +71,34 @@ inline bool is_code_sound(const core::ScalarCode& code, const core::PointTraits&
   return code.scale >= 0 && code.scale < kMost && code.error >= 0 && traits.norm >= 0 &&
          traits.center_product > -kMost && traits.center_product < kMost;
 }
+
+// In full -----------------------------------------------------------------------------------------
+
+/// What is known of an inverted file before its pages are looked at.
+struct InvertedExpectations {
+  const InvertedMeta* meta;
+  const ListShape* shape;         ///< of lists of vectors
+  const ListShape* tid_shape;     ///< of the lists of rows without vectors
+  std::uint32_t most_row_offset;  ///< of a row in a block of the table
+
+  const ListShape& shape_of(std::uint32_t list) const {
+    return list < meta->lists ? *shape : *tid_shape;
+  }
+};
+
+/// Metapage, whole page.
+Fault verify_inverted_meta_page(std::span<const std::byte> page) noexcept;
+
+/// Any other page, whole; frame_fault included. Of a cold page what does not need its list page.
+Fault verify_inverted_page(std::span<const std::byte> page,
+                           const InvertedExpectations& expected) noexcept;
+
+/// Whether a cold page has what refines the rows of its list page from first_slot on. Both were
+/// verified by themselves and read while neither changed. Slots of faults are of the list page.
+Fault verify_cold_rows(const ConstListPage& hot, ConstPageBytes cold, std::uint32_t first_slot,
+                       const InvertedExpectations& expected) noexcept;
+
+/// rotation: a row of the trained one, (dim).
+const char* rotation_fault(const float* row, std::uint32_t dim) noexcept;
 
 }  // namespace nearest::format

@@ -198,7 +198,7 @@ const char* frame_fault(std::span<const std::byte> page) noexcept {
   }
   const PageTrailer& trailer = trailer_of(page);
   if (trailer.page_id != kGraphPageId || trailer.reserved != 0) {
-    return "The page does not end as one of an hnsw index.";
+    return "The page does not end as one of an index of ours.";
   }
   if (trailer.kind < PageKind::kMeta || trailer.kind > kLastKind) {
     return "The page is of no kind.";

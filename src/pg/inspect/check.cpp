@@ -1,12 +1,4 @@
-/// nearest_check(index): reads every page of an hnsw index and verifies what can be verified.
-///
-/// Others may change the index meanwhile. Inserts write a node before what leads to it, a row page
-/// before what points there; VACUUM takes row pages out of their chains before they are used again.
-/// So where a page leads to something that is not there, it is looked at once more: only if it
-/// still leads there, that is a fault. What nothing leads to yet is none. Each page is copied under
-/// its share lock and looked at afterwards.
-///
-/// Memory: 11 bytes per block and 2 bits per node.
+/// nearest_check(index): the checks of check_graph.hpp and check_inverted.hpp as one SQL function.
 #include "pg/postgres.hpp"
 
 extern "C" {
@@ -16,7 +8,6 @@ extern "C" {
 #include "access/table.h"
 #include "access/xlog.h"
 #include "catalog/index.h"
-#include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -26,457 +17,115 @@ extern "C" {
 
 #include <algorithm>
 
-#include "format/chain.hpp"
-#include "format/verify.hpp"
 #include "pg/am/graph/scan.hpp"
-#include "pg/am/graph/state.hpp"
-#include "pg/am/graph/tid_chain.hpp"
-#include "pg/buffer.hpp"
-#include "pg/memory.hpp"
+#include "pg/am/inverted/scan.hpp"
+#include "pg/inspect/check_graph.hpp"
+#include "pg/inspect/check_inverted.hpp"
 
 namespace nearest::pg {
 namespace {
 
-using core::NodeId;
-using format::Fault;
-using format::PageKind;
-using WholePage = std::span<const std::byte>;
+bool is_graph(Relation index) { return index->rd_indam->amgettuple == graph::next_row; }
+bool is_inverted(Relation index) { return index->rd_indam->amgettuple == inverted::next_row; }
 
-static_assert(offsetof(PageHeaderData, pd_flags) == offsetof(format::ServerPageHeader, flags) &&
-              offsetof(PageHeaderData, pd_lower) == offsetof(format::ServerPageHeader, lower) &&
-              offsetof(PageHeaderData, pd_prune_xid) ==
-                  offsetof(format::ServerPageHeader, prune_xid) &&
-              SizeOfPageHeaderData == format::kServerHeaderBytes);
-
-/// What was found; also the columns of the result.
-struct Findings {
-  std::int64_t center_blocks, entry_blocks, node_blocks, row_blocks, unused_blocks;
-  std::int64_t nodes, emptied_nodes, free_nodes, unreachable_nodes;
-  std::int64_t rows, null_rows, zero_rows;
-  std::int64_t entries, links;
+/// Columns of the result, in their order.
+enum Column {
+  kBlocks,
+  kCenterBlocks,
+  kEntryBlocks,
+  kNodeBlocks,
+  kRowBlocks,
+  kUnusedBlocks,
+  kNodes,
+  kEmptiedNodes,
+  kFreeNodes,
+  kUnreachableNodes,
+  kRows,
+  kNullRows,
+  kZeroRows,
+  kEntries,
+  kLinks,
+  kLinksPerNode,
+  kNodesPerPage,
+  kLinkCodeBits,
+  kNodeHeaderBytes,
+  kNodeCodeBytes,
+  kNodeLinkBytes,
+  kTrained,
+  kModelBlocks,
+  kCentroidBlocks,
+  kDirectoryBlocks,
+  kListBlocks,
+  kColdBlocks,
+  kLists,
+  kEmptyLists,
+  kLargestList,
+  kDeadSlots,
+  kSlotsPerPage,
+  kColumns
 };
 
-class Bits {
- public:
-  void prepare(std::size_t n) {
-    words_ = allocate_in<std::uint64_t>(CurrentMemoryContext, n / 64 + 1);
-  }
-  bool has(std::size_t i) const { return (words_[i / 64] >> (i % 64) & 1) != 0; }
-  /// False if it was in already.
-  bool add(std::size_t i) {
-    if (has(i)) return false;
-    words_[i / 64] |= std::uint64_t{1} << (i % 64);
-    return true;
-  }
-  void remove(std::size_t i) { words_[i / 64] &= ~(std::uint64_t{1} << (i % 64)); }
+struct ResultRow {
+  Datum values[kColumns] = {};
+  bool nulls[kColumns];
 
- private:
-  std::uint64_t* words_;
+  ResultRow() { std::fill_n(nulls, std::size_t{kColumns}, true); }
+  void set(Column column, Datum value) {
+    values[column] = value;
+    nulls[column] = false;
+  }
+  void set_count(Column column, std::int64_t count) { set(column, Int64GetDatum(count)); }
+  void set_size(Column column, std::size_t size) {
+    set(column, Int32GetDatum(static_cast<int32>(size)));
+  }
 };
 
-class Checker {
- public:
-  Checker(Relation heap, Relation index) : heap_(heap), index_(index) {
-    page_ = static_cast<std::byte*>(palloc(BLCKSZ));
-    other_page_ = static_cast<std::byte*>(palloc(BLCKSZ));
-    third_page_ = static_cast<std::byte*>(palloc(BLCKSZ));
-    strategy_ = GetAccessStrategy(BAS_BULKREAD);
-  }
+void fill_row(ResultRow* row, const GraphFindings& found) {
+  const format::GraphShape& shape = found.shape;
+  row->set_count(kBlocks, found.blocks);
+  row->set_count(kCenterBlocks, found.center_blocks);
+  row->set_count(kEntryBlocks, found.entry_blocks);
+  row->set_count(kNodeBlocks, found.node_blocks);
+  row->set_count(kRowBlocks, found.row_blocks);
+  row->set_count(kUnusedBlocks, found.unused_blocks);
+  row->set_count(kNodes, found.nodes);
+  row->set_count(kEmptiedNodes, found.emptied_nodes);
+  row->set_count(kFreeNodes, found.free_nodes);
+  row->set_count(kUnreachableNodes, found.unreachable_nodes);
+  row->set_count(kRows, found.rows);
+  row->set_count(kNullRows, found.null_rows);
+  row->set_count(kZeroRows, found.zero_rows);
+  row->set_count(kEntries, found.entries);
+  row->set_count(kLinks, found.links);
+  row->set(kLinksPerNode, Float8GetDatum(found.nodes > 0 ? static_cast<double>(found.links) /
+                                                               static_cast<double>(found.nodes)
+                                                         : 0));
+  row->set_size(kNodesPerPage, shape.nodes_per_page);
+  row->set_size(kLinkCodeBits, shape.link_code.coded_dims() * shape.link_code.bits);
+  row->set_size(kNodeHeaderBytes, shape.code_offset);
+  row->set_size(kNodeCodeBytes, shape.groups_offset - shape.code_offset);
+  row->set_size(kNodeLinkBytes, shape.node_bytes - shape.groups_offset);
+}
 
-  void run() {
-    check_meta();
-    n_blocks_ = std::max<BlockNumber>(RelationGetNumberOfBlocks(index_), 1);  // read one just now
-    kinds_ = allocate_in<PageKind>(CurrentMemoryContext, n_blocks_);
-    counts_ = allocate_in<std::uint16_t>(CurrentMemoryContext, n_blocks_);
-    queue_ = allocate_in<BlockNumber>(CurrentMemoryContext, n_blocks_);
-    led_to_.prepare(n_blocks_);
-    queued_.prepare(n_blocks_);
-    reached_.prepare(std::size_t{n_blocks_} * shape_.nodes_per_page);
-    expanded_.prepare(std::size_t{n_blocks_} * shape_.nodes_per_page);
-
-    check_center();
-    for (BlockNumber block = graph::kMetaBlock + 1; block < n_blocks_; ++block) note_page(block);
-    check_entries();
-    // After the pages: both chains as they are now.
-    const format::GraphMeta now = graph::read_meta(index_);
-    found_.null_rows = check_rows(graph::kMetaBlock, {}, now.null_rows, null_rows_owner());
-    found_.zero_rows = check_rows(graph::kMetaBlock, {}, now.zero_rows, zero_rows_owner());
-    for (BlockNumber block = graph::kMetaBlock + 1; block < n_blocks_; ++block) {
-      if (kinds_[block] == PageKind::kNodes) check_nodes(block);
-    }
-    walk_links();
-    check_unused();
-    if (static_cast<std::uint64_t>(found_.nodes) < meta_.built_nodes) {
-      raise(graph::kMetaBlock, {"There are fewer nodes than the index was built with."});
-    }
-    found_.nodes -= found_.free_nodes;
-    found_.unreachable_nodes = found_.nodes - n_reached_;
-  }
-
-  const Findings& findings() const { return found_; }
-  const format::GraphShape& shape() const { return shape_; }
-  BlockNumber n_blocks() const { return n_blocks_; }
-
- private:
-  [[noreturn]] void raise(BlockNumber block, const Fault& fault) const {
-    if (fault.slot < 0) report_damaged(index_, block, fault.what);
-    report_damaged(index_, block,
-                   psprintf("%s It is in slot %d of the page.", fault.what, fault.slot));
-  }
-
-  /// Copies a page.
-  WholePage read(BlockNumber block, std::byte* to) const {
-    CHECK_FOR_INTERRUPTS();
-    const Buffer buffer = ReadBufferExtended(index_, MAIN_FORKNUM, block, RBM_NORMAL, strategy_);
-    LockBuffer(buffer, BUFFER_LOCK_SHARE);
-    std::memcpy(to, BufferGetPage(buffer), BLCKSZ);
-    UnlockReleaseBuffer(buffer);
-    return {to, BLCKSZ};
-  }
-
-  /// Copies a page that something leads to, and verifies it.
-  WholePage read_kind(BlockNumber from, Fault at, BlockNumber block, PageKind kind,
-                      std::byte* to) const {
-    if (block == format::kNoBlock || block >= RelationGetNumberOfBlocks(index_)) {
-      raise(from, {"It leads to a page that is not there.", at.slot});
-    }
-    const WholePage page = read(block, to);
-    if (const Fault fault = format::verify_page(page, expected_)) raise(block, fault);
-    if (format::trailer_of(page).kind != kind) {
-      raise(from, {"It leads to a page of another kind.", at.slot});
-    }
-    return page;
-  }
-
-  void check_meta() {
-    const WholePage page = read(graph::kMetaBlock, page_);
-    if (const Fault fault = format::verify_meta_page(page)) raise(graph::kMetaBlock, fault);
-    meta_ = graph::read_meta(index_);  // also compares it with the catalogs
-    shape_ = format::shape_of(meta_, BLCKSZ);
-    // Of a heap; other tables may number their rows otherwise.
-    const bool is_heap = heap_->rd_rel->relam == HEAP_TABLE_AM_OID;
-    expected_ = {&meta_, &shape_,
-                 is_heap ? static_cast<std::uint32_t>(MaxHeapTuplesPerPage) : MaxOffsetNumber};
-    heap_blocks_ = RelationGetNumberOfBlocks(heap_);
-  }
-
-  void check_center() {
-    float* center = nullptr;
-    std::uint32_t have = 0;
-    BlockNumber from = graph::kMetaBlock, block = meta_.center_block;
-    if (block != format::kNoBlock) center = allocate_in<float>(CurrentMemoryContext, meta_.dim);
-    while (block != format::kNoBlock) {
-      const WholePage page = read_kind(from, {}, block, PageKind::kCenter, page_);
-      const format::ConstPageBytes content = format::content_of(page);
-      const std::uint32_t n = format::at<format::CenterPageHeader>(content, 0)->n_floats;
-      if (n > meta_.dim - have) raise(block, {"The center has too many dimensions."});
-      std::memcpy(center + have, content.data() + sizeof(format::CenterPageHeader),
-                  n * sizeof(float));
-      have += n;
-      if (block < n_blocks_) led_to_.add(block);
-      from = block;
-      block = format::trailer_of(page).next;
-    }
-    if (center != nullptr && have != meta_.dim) raise(from, {"The center is not complete."});
-    if (const char* const fault = format::center_fault(meta_, center)) {
-      raise(center == nullptr ? graph::kMetaBlock : meta_.center_block, {fault});
-    }
-  }
-
-  /// Verifies a page by itself and notes what it is.
-  void note_page(BlockNumber block) {
-    const WholePage page = read(block, page_);
-    if (PageIsNew(reinterpret_cast<Page>(page_))) {
-      const bool is_empty =
-          std::all_of(page.begin(), page.end(), [](std::byte byte) { return byte == std::byte{}; });
-      if (!is_empty) raise(block, {"The page is not empty, but says that it is new."});
-      found_.unused_blocks += 1;
-      return;
-    }
-    if (const Fault fault = format::verify_page(page, expected_)) raise(block, fault);
-    kinds_[block] = format::trailer_of(page).kind;
-    const format::ConstPageBytes content = format::content_of(page);
-    switch (kinds_[block]) {
-      case PageKind::kNodes:
-        if (meta_.settled == format::Settled::kNot) {
-          // The first node came after the metapage was read, or there should be none.
-          meta_ = graph::read_meta(index_);
-          if (meta_.settled == format::Settled::kNot)
-            raise(block, {"A node is in an index without nodes."});
-        }
-        counts_[block] = format::at<format::NodePageHeader>(content, 0)->n_nodes;
-        found_.node_blocks += 1;
-        found_.nodes += counts_[block];
-        break;
-      case PageKind::kTids:
-        counts_[block] = format::at<format::TidPageHeader>(content, 0)->n_tids;
-        break;
-      case PageKind::kEntries:
-        counts_[block] = format::at<format::EntryPageHeader>(content, 0)->n_entries;
-        break;
-      case PageKind::kCenter:
-        found_.center_blocks += 1;
-        if (!led_to_.has(block)) raise(block, {"A part of the center is not in its chain."});
-        break;
-      case PageKind::kFree:
-        found_.unused_blocks += 1;
-        break;
-      case PageKind::kMeta:  // and those of inverted files: not verified above
-      case PageKind::kFloats:
-      case PageKind::kCentroids:
-      case PageKind::kDirectory:
-      case PageKind::kList:
-      case PageKind::kCold:
-        break;
-    }
-  }
-
-  bool is_node(NodeId id) {
-    const BlockNumber block = shape_.block_of(id);
-    const std::uint32_t slot = shape_.slot_of(id);
-    if (block < n_blocks_ && kinds_[block] == PageKind::kNodes && slot < counts_[block])
-      return true;
-    if (block == graph::kMetaBlock || block >= RelationGetNumberOfBlocks(index_)) return false;
-    // Inserted after its page was noted, or not there.
-    const WholePage page = read(block, other_page_);
-    return !format::verify_page(page, expected_) &&
-           format::trailer_of(page).kind == PageKind::kNodes &&
-           slot < format::at<format::NodePageHeader>(format::content_of(page), 0)->n_nodes;
-  }
-
-  void check_entries() {
-    format::ChainGuard guard;
-    BlockNumber from = graph::kMetaBlock, block = meta_.entry_block;
-    do {
-      const WholePage page = read_kind(from, {}, block, PageKind::kEntries, page_);
-      if (guard.is_ring(block)) raise(from, {"The entry table is not a chain."});
-      const format::ConstPageBytes content = format::content_of(page);
-      const std::uint32_t n = format::at<format::EntryPageHeader>(content, 0)->n_entries;
-      for (std::uint32_t i = 0; i < n; ++i) {
-        const NodeId id =
-            format::entry_group(content, shape_, i / core::kLinkGroup).ids[i % core::kLinkGroup];
-        if (!is_node(id)) raise(block, {"An entry names a node that is not there."});
-        if (is_noted(id) && !reach(id)) raise(block, {"An entry names a node once more."});
-      }
-      found_.entries += n;
-      found_.entry_blocks += 1;
-      if (block < n_blocks_) led_to_.add(block);
-      from = block;
-      block = format::trailer_of(page).next;
-    } while (block != format::kNoBlock);
-  }
-
-  void check_row_places(BlockNumber block, Fault at, const format::Tid* tids, std::size_t n) {
-    for (std::size_t i = 0; i < n; ++i) {
-      const BlockNumber heap_block =
-          static_cast<BlockNumber>(tids[i].block_high) << 16 | tids[i].block_low;
-      if (heap_block < heap_blocks_) continue;
-      heap_blocks_ = RelationGetNumberOfBlocks(heap_);
-      if (heap_block >= heap_blocks_) raise(block, {"A row is behind the table's end.", at.slot});
-    }
-  }
-
-  static graph::ChainOwner null_rows_owner() { return {format::kNullRowsOwner, 0}; }
-  static graph::ChainOwner zero_rows_owner() { return {format::kZeroRowsOwner, 0}; }
-
-  /// Where the chain of an owner begins now; kNoBlock if there is none.
-  BlockNumber first_row_page(graph::ChainOwner owner) {
-    if (owner.id == format::kNullRowsOwner) return graph::read_meta(index_).null_rows;
-    if (owner.id == format::kZeroRowsOwner) return graph::read_meta(index_).zero_rows;
-    if (!is_node(owner.id)) return format::kNoBlock;
-    const WholePage page = read(shape_.block_of(owner.id), other_page_);
-    const format::NodeHeader& header =
-        format::node_at(format::content_of(page), shape_, shape_.slot_of(owner.id)).header();
-    return header.version == owner.version ? header.more_tids : format::kNoBlock;
-  }
-
-  /// What is wrong with a page as the next one of a chain, whose serials fall; copies it.
-  const char* row_page_fault(BlockNumber block, graph::ChainOwner owner, std::uint32_t below,
-                             std::byte* to) const {
-    if (block >= RelationGetNumberOfBlocks(index_)) return "It leads to a page that is not there.";
-    const WholePage page = read(block, to);
-    if (const Fault fault = format::verify_page(page, expected_)) raise(block, fault);
-    if (format::trailer_of(page).kind != PageKind::kTids) {
-      return "It leads to a page of another kind.";
-    }
-    const auto* header = format::at<format::TidPageHeader>(format::content_of(page), 0);
-    if (header->owner != owner.id || header->version != owner.version) {
-      return "It leads to a page of rows of another node.";
-    }
-    return header->serial < below ? nullptr : "The pages of rows are not a chain.";
-  }
-
-  /// Whether the chain still leads from one page, or from its owner, to another one.
-  bool is_next(graph::ChainOwner owner, bool is_first, BlockNumber from, BlockNumber block) {
-    if (is_first) return first_row_page(owner) == block;
-    constexpr std::uint32_t kAny = std::numeric_limits<std::uint32_t>::max();
-    return row_page_fault(from, owner, kAny, third_page_) == nullptr &&
-           format::trailer_of(WholePage{third_page_, BLCKSZ}).next == block;
-  }
-
-  /// Follows the rows of an owner, which is in the page `from`; returns their number.
-  std::int64_t check_rows(BlockNumber from, Fault at, BlockNumber block, graph::ChainOwner owner) {
-    std::int64_t rows = 0;
-    std::uint32_t below = std::numeric_limits<std::uint32_t>::max();
-    for (bool is_first = true; block != format::kNoBlock; is_first = false) {
-      if (const char* const fault = row_page_fault(block, owner, below, other_page_)) {
-        if (is_next(owner, is_first, from, block)) raise(from, {fault, at.slot});
-        break;  // VACUUM was here: what follows is not looked at
-      }
-      const WholePage page{other_page_, BLCKSZ};
-      const format::ConstPageBytes content = format::content_of(page);
-      const auto* header = format::at<format::TidPageHeader>(content, 0);
-      if (block < n_blocks_) led_to_.add(block);
-      below = header->serial;
-      check_row_places(block, {}, format::at<format::Tid>(content, sizeof *header), header->n_tids);
-      rows += header->n_tids;
-      found_.row_blocks += 1;
-      from = block;
-      at = {};
-      block = format::trailer_of(page).next;
-    }
-    return rows;
-  }
-
-  /// The second look at a page of nodes: what they lead to.
-  void check_nodes(BlockNumber block) {
-    const WholePage page = read_kind(block, {}, block, PageKind::kNodes, page_);
-    const format::ConstPageBytes content = format::content_of(page);
-    for (std::uint32_t slot = 0; slot < counts_[block]; ++slot) {
-      const format::ConstNodeView node = format::node_at(content, shape_, slot);
-      const format::NodeHeader& header = node.header();
-      const NodeId id = shape_.node_id(block, slot);
-      if (header.state == format::NodeState::kFree) {
-        found_.free_nodes += 1;
-        continue;
-      }
-      const Fault at{nullptr, static_cast<std::int32_t>(slot)};
-      NodeId ids[format::kMostLinks];
-      for (std::uint32_t i = 0; i < header.n_links; ++i) {
-        ids[i] = node.group(i / core::kLinkGroup).ids[i % core::kLinkGroup];
-        if (ids[i] == id) raise(block, {"A node links to itself.", at.slot});
-        // Nodes stay where they are, whatever becomes of them.
-        if (!is_node(ids[i])) raise(block, {"A link leads to a node that is not there.", at.slot});
-      }
-      std::sort(ids, ids + header.n_links);
-      if (std::adjacent_find(ids, ids + header.n_links) != ids + header.n_links) {
-        raise(block, {"A node links to another one twice.", at.slot});
-      }
-      check_row_places(block, at, node.tids(), header.n_tids);
-      const std::int64_t rows =
-          header.n_tids + check_rows(block, at, header.more_tids, {id, header.version});
-      found_.rows += rows;
-      found_.emptied_nodes += rows == 0 ? 1 : 0;
-      found_.links += header.n_links;
-    }
-    expand(block, content);
-  }
-
-  bool is_noted(NodeId id) const {
-    const BlockNumber block = shape_.block_of(id);
-    return block < n_blocks_ && kinds_[block] == PageKind::kNodes &&
-           shape_.slot_of(id) < counts_[block];
-  }
-
-  /// Marks a noted node as reached; false if it was already.
-  bool reach(NodeId id) {
-    if (!reached_.add(id)) return false;
-    n_reached_ += 1;
-    const BlockNumber block = shape_.block_of(id);
-    if (queued_.add(block)) {
-      queue_[(queue_begin_ + queue_size_) % n_blocks_] = block;
-      queue_size_ += 1;
-    }
-    return true;
-  }
-
-  /// Reaches the neighbors of a page's reached nodes.
-  void expand(BlockNumber block, format::ConstPageBytes content) {
-    for (std::uint32_t slot = 0; slot < counts_[block]; ++slot) {
-      const NodeId id = shape_.node_id(block, slot);
-      if (!reached_.has(id) || !expanded_.add(id)) continue;
-      const format::ConstNodeView node = format::node_at(content, shape_, slot);
-      for (std::uint32_t i = 0; i < node.header().n_links; ++i) {
-        const NodeId other = node.group(i / core::kLinkGroup).ids[i % core::kLinkGroup];
-        if (is_noted(other)) reach(other);
-      }
-    }
-  }
-
-  bool has_open_nodes(BlockNumber block) const {
-    for (std::uint32_t slot = 0; slot < counts_[block]; ++slot) {
-      const NodeId id = shape_.node_id(block, slot);
-      if (reached_.has(id) && !expanded_.has(id)) return true;
-    }
-    return false;
-  }
-
-  /// Goes on from what the pass in block order reached.
-  void walk_links() {
-    while (queue_size_ > 0) {
-      const BlockNumber block = queue_[queue_begin_];
-      queue_begin_ = (queue_begin_ + 1) % n_blocks_;
-      queue_size_ -= 1;
-      queued_.remove(block);
-      if (!has_open_nodes(block)) continue;
-      expand(block, format::content_of(read_kind(block, {}, block, PageKind::kNodes, page_)));
-    }
-  }
-
-  /// An insert that was interrupted leaves a page with the one row or entry that it brought.
-  void check_unused() {
-    for (BlockNumber block = graph::kMetaBlock + 1; block < n_blocks_; ++block) {
-      const bool is_chained =
-          kinds_[block] == PageKind::kTids || kinds_[block] == PageKind::kEntries;
-      if (!is_chained || led_to_.has(block)) continue;
-      if (counts_[block] > 1 && is_lost(block)) raise(block, {"Nothing leads to the page."});
-      found_.unused_blocks += 1;
-    }
-  }
-
-  /// Whether a page is still one of a chain, but in none: it may have been in another one when that
-  /// was followed, or be free by now.
-  bool is_lost(BlockNumber block) {
-    if (kinds_[block] == PageKind::kEntries) return true;  // these never leave their chain
-    const WholePage page = read(block, page_);
-    if (PageIsNew(reinterpret_cast<Page>(page_)) ||
-        format::trailer_of(page).kind != PageKind::kTids) {
-      return false;
-    }
-    const auto* header = format::at<format::TidPageHeader>(format::content_of(page), 0);
-    const graph::ChainOwner owner{header->owner, header->version};
-    std::uint32_t below = std::numeric_limits<std::uint32_t>::max();
-    BlockNumber at = first_row_page(owner);
-    while (at != format::kNoBlock && at != block &&
-           row_page_fault(at, owner, below, other_page_) == nullptr) {
-      const WholePage other{other_page_, BLCKSZ};
-      below = format::at<format::TidPageHeader>(format::content_of(other), 0)->serial;
-      at = format::trailer_of(other).next;
-    }
-    return at != block;
-  }
-
-  Relation heap_, index_;
-  BufferAccessStrategy strategy_;
-  std::byte *page_, *other_page_, *third_page_;  ///< the others while page_ is in use
-  format::GraphMeta meta_{};
-  format::GraphShape shape_{};
-  format::PageExpectations expected_{};
-  BlockNumber n_blocks_ = 0, heap_blocks_ = 0;
-  Findings found_{};
-
-  // By block, as noted.
-  PageKind* kinds_ = nullptr;
-  std::uint16_t* counts_ = nullptr;  ///< nodes, rows or entries
-  Bits led_to_{};
-
-  // Which nodes the entries lead to.
-  Bits reached_{}, expanded_{}, queued_{};
-  std::int64_t n_reached_ = 0;
-  BlockNumber* queue_ = nullptr;  ///< a ring of blocks with nodes to expand, each once
-  BlockNumber queue_begin_ = 0, queue_size_ = 0;
-};
-static_assert(std::is_trivially_destructible_v<Checker>);
+void fill_row(ResultRow* row, const InvertedFindings& found) {
+  row->set_count(kBlocks, found.blocks);
+  row->set_count(kRowBlocks, found.row_blocks);
+  row->set_count(kUnusedBlocks, found.unused_blocks);
+  row->set_count(kRows, found.rows);
+  row->set_count(kNullRows, found.null_rows);
+  row->set_count(kZeroRows, found.zero_rows);
+  row->set(kTrained, BoolGetDatum(found.is_trained));
+  row->set_count(kModelBlocks, found.model_blocks);
+  row->set_count(kCentroidBlocks, found.centroid_blocks);
+  row->set_count(kDirectoryBlocks, found.directory_blocks);
+  row->set_count(kListBlocks, found.list_blocks);
+  row->set_count(kColdBlocks, found.cold_blocks);
+  row->set_count(kLists, found.lists);
+  row->set_count(kEmptyLists, found.empty_lists);
+  row->set_count(kLargestList, found.largest_list);
+  row->set_count(kDeadSlots, found.dead_slots);
+  row->set_size(kSlotsPerPage, found.slots_per_page);
+}
 
 /// Opens an index of ours and its table for reading. Raises for all others.
 void open_index(Oid oid, Relation* heap, Relation* index) {
@@ -485,11 +134,12 @@ void open_index(Oid oid, Relation* heap, Relation* index) {
     ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("no relation has OID %u", oid)));
   }
   if (relkind != RELKIND_INDEX) {
-    ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
-                    errmsg("\"%s\" is not an hnsw index", get_rel_name(oid)),
-                    relkind == RELKIND_PARTITIONED_INDEX
-                        ? errhint("Name the indexes of its partitions, one at a time.")
-                        : errhint("Name an index that was created with USING hnsw.")));
+    ereport(ERROR,
+            (errcode(ERRCODE_WRONG_OBJECT_TYPE),
+             errmsg("\"%s\" is not an index of hnsw, ivfflat or ivfpq", get_rel_name(oid)),
+             relkind == RELKIND_PARTITIONED_INDEX
+                 ? errhint("Name the indexes of its partitions, one at a time.")
+                 : errhint("Name an index that was created with USING hnsw, ivfflat or ivfpq.")));
   }
   // The table first, as everybody locks it first.
   const Oid heap_oid = IndexGetRelation(oid, true);
@@ -501,9 +151,10 @@ void open_index(Oid oid, Relation* heap, Relation* index) {
              errmsg("could not open the table of index \"%s\"", RelationGetRelationName(*index))));
   }
   const char* const name = RelationGetRelationName(*index);
-  if ((*index)->rd_indam->amgettuple != graph::next_row) {
-    ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("\"%s\" is not an hnsw index", name),
-                    errhint("Name an index that was created with USING hnsw.")));
+  if (!is_graph(*index) && !is_inverted(*index)) {
+    ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
+                    errmsg("\"%s\" is not an index of hnsw, ivfflat or ivfpq", name),
+                    errhint("Name an index that was created with USING hnsw, ivfflat or ivfpq.")));
   }
   if (RELATION_IS_OTHER_TEMP(*index)) {
     ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -525,6 +176,7 @@ void open_index(Oid oid, Relation* heap, Relation* index) {
 }  // namespace nearest::pg
 
 /// nearest_check(index regclass) -> one row of what it found, or an error about the first fault.
+/// Columns about the other kind of index are NULL.
 NEAREST_FUNCTION(nearest_check) {
   using namespace nearest::pg;
   TupleDesc descriptor;
@@ -533,40 +185,15 @@ NEAREST_FUNCTION(nearest_check) {
   }
   Relation heap, index;
   open_index(PG_GETARG_OID(0), &heap, &index);
-  auto* const checker = new (palloc(sizeof(Checker))) Checker(heap, index);
-  checker->run();
-  const Findings& found = checker->findings();
-  const nearest::format::GraphShape& shape = checker->shape();
-  const auto links_per_node =
-      found.nodes > 0 ? static_cast<double>(found.links) / static_cast<double>(found.nodes) : 0;
-  Datum values[] = {
-      Int64GetDatum(checker->n_blocks()),
-      Int64GetDatum(found.center_blocks),
-      Int64GetDatum(found.entry_blocks),
-      Int64GetDatum(found.node_blocks),
-      Int64GetDatum(found.row_blocks),
-      Int64GetDatum(found.unused_blocks),
-      Int64GetDatum(found.nodes),
-      Int64GetDatum(found.emptied_nodes),
-      Int64GetDatum(found.free_nodes),
-      Int64GetDatum(found.unreachable_nodes),
-      Int64GetDatum(found.rows),
-      Int64GetDatum(found.null_rows),
-      Int64GetDatum(found.zero_rows),
-      Int64GetDatum(found.entries),
-      Int64GetDatum(found.links),
-      Float8GetDatum(links_per_node),
-      Int32GetDatum(static_cast<int32>(shape.nodes_per_page)),
-      Int32GetDatum(static_cast<int32>(shape.link_code.coded_dims() * shape.link_code.bits)),
-      Int32GetDatum(static_cast<int32>(shape.code_offset)),
-      Int32GetDatum(static_cast<int32>(shape.groups_offset - shape.code_offset)),
-      Int32GetDatum(static_cast<int32>(shape.node_bytes - shape.groups_offset)),
-  };
-  bool nulls[lengthof(values)] = {};
-  if (descriptor->natts != static_cast<int>(lengthof(values))) {
-    elog(ERROR, "nearest_check returns %d columns", static_cast<int>(lengthof(values)));
+  ResultRow row;
+  if (is_graph(index)) {
+    fill_row(&row, check_graph(heap, index));
+  } else {
+    fill_row(&row, check_inverted(heap, index));
   }
+  if (descriptor->natts != kColumns) elog(ERROR, "nearest_check returns %d columns", kColumns);
   index_close(index, AccessShareLock);
   table_close(heap, AccessShareLock);
-  PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls)));
+  PG_RETURN_DATUM(
+      HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), row.values, row.nulls)));
 }

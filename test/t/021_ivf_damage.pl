@@ -1,0 +1,357 @@
+# Whatever is damaged in an ivfflat or ivfpq index, the server neither stops nor hangs: planning works, searches,
+# inserts and VACUUM give an answer or the error of a damaged index, and nearest_check names a damaged block, unless
+# the bytes have no meaning that could be checked.
+#
+# Each damage gets a table and an index of its own, whose files are copies of a template's, written while the
+# server is down. The offsets here are those of src/format: a change of the format changes this test.
+use strict;
+use warnings;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $block_size = 8192;
+my $content = 24;               # offset of our bytes in a page
+my $trailer = $block_size - 8;
+my %kind_name = (1 => 'meta', 7 => 'floats', 8 => 'centroids', 9 => 'directory', 10 => 'list', 11 => 'cold');
+my ($dim, $header_bytes) = (8, 32);    # of vectors; of what is before a cold code
+
+# Templates: operator, what the index is, bytes of a cold code.
+my %template = (
+  flat => [ '<->', 'ivfflat (v vector_l2_ops) WITH (lists = 3)', 0 ],
+  signs => [ '<=>', 'ivfpq (v vector_cosine_ops) WITH (lists = 3)', 0 ],
+  product => [ '<#>', 'ivfpq (v vector_ip_ops) WITH (lists = 3, quantizer = pq, rotation = opq)', 8 ],
+  half => [ '<->', 'ivfpq (v vector_l2_ops) WITH (lists = 3, refine = half, rotation = none)', 16 ],
+);
+
+my $node = PostgreSQL::Test::Cluster->new('damage');
+$node->init;
+$node->append_conf('postgresql.conf', q{
+  autovacuum = off
+  shared_buffers = '64MB'
+  max_locks_per_transaction = 4000
+  log_min_error_statement = panic
+  restart_after_crash = off
+  client_min_messages = warning
+});
+$node->start;
+
+# Lists of more pages than one, with dead slots, zero vectors, and NULLs: every kind of page.
+$node->safe_psql('postgres', q{
+  CREATE EXTENSION pg_nearest;
+  CREATE TABLE rows (id integer, v vector(8));
+  INSERT INTO rows SELECT i, ARRAY(SELECT sin(i * j) FROM generate_series(1, 8) AS j)::vector
+    FROM generate_series(1, 1500) AS i;
+  INSERT INTO rows SELECT 2000 + i, '[0,0,0,0,0,0,0,0]' FROM generate_series(1, 5) AS i;
+  INSERT INTO rows SELECT 3000 + i, NULL FROM generate_series(1, 5) AS i;
+});
+for my $name (sort keys %template)
+{
+  $node->safe_psql('postgres', qq{
+    CREATE TABLE rows_$name AS TABLE rows;
+    CREATE INDEX index_$name ON rows_$name USING $template{$name}[1];
+    DELETE FROM rows_$name WHERE id % 20 = 7;
+  });
+  # frozen, so that its rows are no older than the tables that they are copied to
+  $node->safe_psql('postgres', "VACUUM (FREEZE) rows_$name");
+  is($node->safe_psql('postgres', "SELECT trained AND rows + zero_rows = 1430 AND dead_slots = 75 FROM nearest_check('index_$name')"),
+    't', "$name: there is nothing wrong with the template");
+}
+$node->safe_psql('postgres', 'CHECKPOINT');
+
+# Pages of a relation, as they are in its file.
+sub path_of { return $node->data_dir . '/' . $node->safe_psql('postgres', "SELECT pg_relation_filepath('$_[0]')"); }
+
+sub read_pages { my $bytes = slurp_file(path_of($_[0])); return map { substr($bytes, $_ * $block_size, $block_size) } 0 .. length($bytes) / $block_size - 1; }
+
+# Damages: [template, block, offset in the page, new bytes, must nearest_check find it?, what]
+my @damages;
+my (%seen, %kinds_damaged);
+
+sub damage
+{
+  my ($on, $offset, $bytes, $must_find, $what) = @_;
+  my ($name, $pages, $block, $kind) = @$on;
+  return if substr($pages->[$block], $offset, length $bytes) eq $bytes;
+  return if $seen{"$name $block $offset $bytes"}++;
+  push @damages, [ $name, $block, $offset, $bytes, $must_find, "$kind: $what" ];
+  $kinds_damaged{$kind} = 1;
+  return;
+}
+
+# Flips bits of every byte of a range. masks: of each flip.
+sub flip
+{
+  my ($on, $offset, $n, $masks, $must_find, $what) = @_;
+  for my $at ($offset .. $offset + $n - 1)
+  {
+    damage($on, $at, chr(ord(substr($on->[1][ $on->[2] ], $at, 1)) ^ $_), $must_find, $what) for @$masks;
+  }
+  return;
+}
+
+sub damage_meta
+{
+  my ($on, $n) = @_;
+  flip($on, $content, 32, [ 1, 0x80 ], 1, 'magic to bits');
+  flip($on, $content + 32, 8, [1], 1, 'seed');
+  for my $size ([ 40, 'unit' ], [ 48, 'query_norm' ], [ 56, 'center_norm' ])
+  {
+    my ($at, $what) = @$size;
+    flip($on, $content + $at, 8, [ 1, 0x80 ], 0, $what);
+    damage($on, $content + $at, pack('d<', $_), 1, "$what $_") for -1, 'nan', 'inf';
+    damage($on, $content + $at, pack('d<', $_), 0, "$what $_") for 0, 1e-300, 0.125, 1e20;
+  }
+  for my $at (64, 68)
+  {
+    damage($on, $content + $at, pack('f<', $_), 1, "error at $at: $_") for -1, 'nan';
+    damage($on, $content + $at, pack('f<', $_), 0, "error at $at: $_") for 'inf', 0, 1e30;
+  }
+  damage($on, $content + 72, pack('Q<', 0), 1, 'no sample');
+  for my $at (88, 92, 96, 100, 104, 108)
+  {
+    damage($on, $content + $at, pack('L<', $_), 1, "block at $at: $_") for 0, 1, 2, 3, $n - 1, $n, 0xffffffff;
+  }
+  return;
+}
+
+sub damage_directory
+{
+  my ($on, $n) = @_;
+  flip($on, $content, 8, [ 1, 0x80 ], 1, 'header');
+  for my $entry (0, 2)
+  {
+    my $at = $content + 8 + 16 * $entry;
+    for my $field (0, 4, 8)
+    {
+      damage($on, $at + $field, pack('L<', $_), $field != 8 || $_ != 0, "block at $field: $_")
+        for 0, 1, $on->[2], $n - 1, $n, 0xffffffff;
+    }
+    flip($on, $at + 12, 4, [ 1, 0x80 ], 1, 'version');
+  }
+  return;
+}
+
+sub damage_centroids
+{
+  my ($on) = @_;
+  flip($on, $content, 8, [ 1, 0x80 ], 1, 'header');
+  my $at = $content + 8;
+  damage($on, $at, pack('f<', $_), 1, "scale $_") for 'nan', -1, 'inf', 1e35;
+  damage($on, $at, pack('f<', $_), $_ == 0, "scale $_") for 0, 1e29, 1e-38;
+  flip($on, $at + 4, 12, [ 1, 0x80 ], 1, 'square to reserved');
+  flip($on, $at + 3 * 16, $dim, [1], 1, 'code');
+  damage($on, $at + 3 * 16, "\x80", 1, 'code -128');
+  return;
+}
+
+sub damage_floats
+{
+  my ($on) = @_;
+  flip($on, $content, 8, [ 1, 0xff ], 1, 'header');
+  flip($on, $content + 8, 4, [ 1, 0x80 ], 0, 'a number');
+  damage($on, $content + 8, pack('f<', $_), $_ =~ /nan|inf/, "number $_") for 'nan', 'inf', 1e30, 3e38;
+  return;
+}
+
+my @no_rows = (pack('S< S< S<', 0, 0, 0), pack('S< S< S<', 0xffff, 0xffff, 1), pack('S< S< S<', 0, 0, 0xffff), pack('S< S< S<', 0, 99, 1));
+
+sub damage_list
+{
+  my ($on, $n) = @_;
+  my $name = $on->[0];
+  my $page = $on->[1][ $on->[2] ];
+  my ($list, $n_slots) = unpack('L< x4 S<', substr($page, $content));
+  flip($on, $content, 16, [ 1, 0x80 ], 1, 'header');
+  damage($on, $content + 8, pack('S<', $_), 1, "number of rows $_") for 0, 1, 0x7fff, 0xffff;
+  return if $list >= 3 || $n_slots < 40;
+
+  # where parts are follows from a TID that is there: the first one's block and offset
+  my ($cold_per_page, $n_cold, $slots) = @{ $on->[4] };
+  for my $i (0, $n_cold ? 1 : ())
+  {
+    damage($on, $content + 16 + 4 * $i, pack('L<', $_), 1, "cold page $i: $_")
+      for $n_cold ? (0, 1, $on->[2], $n - 1, $n, 0xffffffff) : ();
+  }
+  my $tids = $content + 8 * int((16 + 4 * $n_cold + 7) / 8);
+  my $factors = $tids - $content + 8 * int((6 * $slots + 7) / 8) + $content;
+  for my $slot (0, 33)
+  {
+    damage($on, $tids + 6 * $slot, $_, 1, 'row ' . unpack('H*', $_)) for @no_rows;
+    flip($on, $tids + 6 * $slot, 6, [1], $n_cold > 0, 'row');
+  }
+  damage($on, $tids + 6 * $n_slots, "\1", 1, 'behind the rows') if $n_slots < $slots;
+  if ($name ne 'flat')
+  {
+    for my $part (0 .. 2)
+    {
+      my $at = $factors + 4 * $slots * $part;
+      damage($on, $at, pack('f<', $_), $_ ne 1e38, "factor $part: $_") for 'nan', 'inf', 1e38;
+      damage($on, $at, pack('f<', -1), $part > 0, "factor $part: -1");
+      flip($on, $at, 4, [ 1, 0x80 ], 0, "factor $part");
+    }
+    flip($on, $factors + 12 * $slots + 40, 40, [0xff], 0, 'codes');
+  }
+  else
+  {
+    my $codes = 32 * int(($factors + 31) / 32);
+    flip($on, $codes, 4, [ 1, 0x80 ], 0, 'vector');
+    damage($on, $codes, pack('f<', $_), 1, "vector $_") for 'nan', 'inf';
+  }
+  return;
+}
+
+sub damage_cold
+{
+  my ($on) = @_;
+  my $name = $on->[0];
+  flip($on, $content, 8, [ 1, 0x80 ], 1, 'header');
+  damage($on, $content + 6, pack('S<', $_), 1, "number of rows $_") for 0, 1, 0x7fff, 0xffff;
+  my $at = $content + 8;
+  damage($on, $at, $_, 1, 'row ' . unpack('H*', $_)) for @no_rows;
+  flip($on, $at, 6, [1], 1, 'row');
+  flip($on, $at + 6, 2, [1], 1, 'reserved');
+  for my $size ([ 8, 'scale' ], [ 12, 'error' ], [ 20, 'norm' ], [ 24, 'center_product' ])
+  {
+    my ($where, $what) = @$size;
+    flip($on, $at + $where, 4, [ 1, 0x80 ], $where >= 20 && $name ne 'product', $what);
+    damage($on, $at + $where, pack('f<', 'nan'), 1, "$what NaN");
+    damage($on, $at + $where, pack('f<', -1), $where < 24, "$what -1");
+    damage($on, $at + $where, pack('f<', $_), 0, "$what $_") for 0, 1e29, 3e38, 1e-38;
+  }
+  damage($on, $at + 12, pack('f<', 'inf'), 1, 'error inf');
+  flip($on, $at + 16, 4, [ 1, 0x80 ], 1, 'square');
+  flip($on, $at + 28, 4, [ 1, 0x80 ], 1, 'reserved');
+  flip($on, $at + $header_bytes, $name eq 'signs' ? 1 : 4, [1], $name ne 'half', 'code');
+  damage($on, $at + $header_bytes, pack('S<', 0x7c00), 1, 'code inf') if $name eq 'half';
+  return;
+}
+
+my %damage_of = (meta => \&damage_meta, directory => \&damage_directory, centroids => \&damage_centroids,
+  floats => \&damage_floats, list => \&damage_list, cold => \&damage_cold);
+
+for my $name (sort keys %template)
+{
+  my @pages = read_pages("index_$name");
+  my $slots = $node->safe_psql('postgres', "SELECT slots_per_page FROM nearest_check('index_$name')");
+  my ($n_cold, $cold_per_page, %shown) = (0, 0);
+  for my $page (@pages)
+  {
+    my ($first) = unpack('x4 S<', substr($page, $content));
+    $cold_per_page = $first if ord(substr($page, $trailer + 4, 1)) == 11 && $first && (!$cold_per_page || $first < $cold_per_page);
+  }
+  $n_cold = int(($slots + $cold_per_page - 1) / $cold_per_page) if $cold_per_page;
+  for my $block (0 .. $#pages)
+  {
+    my $kind = $kind_name{ ord(substr($pages[$block], $trailer + 4, 1)) };
+    my $is_last = $block == $#pages || $kind ne ($kind_name{ ord(substr($pages[ $block + 1 ], $trailer + 4, 1)) } // '');
+    next unless !$shown{$kind}++ || ($is_last && $shown{$kind} < 20);    # the first of each kind, and some last ones
+    my $on = [ $name, \@pages, $block, $kind, [ $cold_per_page, $n_cold, $slots ] ];
+    my $first = $shown{$kind} == 1;
+    flip($on, 10, 14, [0x80], 1, 'header') if $first;
+    # plausible headers, which the server takes
+    damage($on, 12, pack('S<', $_), 1, "end of content $_") for 0, 24, 32, 100, 4000, $trailer;
+    damage($on, 12, pack('S< S< S<', 24, $_, $_), 1, "special space at $_") for 24, $block_size;
+    damage($on, 0, "\0" x $block_size, 1, 'all zeros');
+    damage($on, $content, $_ x ($trailer - $content), 1, 'content of ' . unpack('H*', $_)) for "\xff", "\x7f", "\0";
+    damage($on, $trailer, pack('L<', $_), 1, "next block $_") for 0, $block, 1, $#pages, scalar @pages, 0xffffffff;
+    flip($on, $trailer + 4, 4, [ 1, 2, 0x80 ], 1, 'trailer');
+    $damage_of{$kind}->($on, scalar @pages);
+  }
+}
+is(join(' ', sort keys %kinds_damaged), join(' ', sort values %kind_name), 'every kind of page is damaged');
+
+# Of all these some are tried, others in each run, or all of them on demand.
+my $share = $ENV{PG_NEAREST_ALL_DAMAGES} ? 1 : 1 + int(@damages / 180);
+my $first = ($ENV{PG_NEAREST_SEED} // time) % $share;
+note 'PG_NEAREST_SEED=' . $first . ', of ' . @damages . ' damages';
+@damages = map { $damages[$_] } grep { $_ % $share == $first } 0 .. $#damages;
+
+$node->safe_psql('postgres', 'BEGIN; ' . join('', map {
+  "CREATE TABLE t$_ (id integer, v vector(8)); CREATE INDEX i$_ ON t$_ USING $template{ $damages[$_][0] }[1];"
+} 0 .. $#damages) . 'COMMIT; CHECKPOINT;');
+my %path = map { split /\|/ } split /\n/, $node->safe_psql('postgres',
+  q{SELECT relname, pg_relation_filepath(oid) FROM pg_class WHERE relname ~ '^([ti]\d+|(rows|index)_.*)$'});
+$node->stop;
+my %file = map { $_ => slurp_file($node->data_dir . "/$path{$_}") } map { ("rows_$_", "index_$_") } keys %template;
+
+sub write_file
+{
+  my ($path, $bytes) = @_;
+  open my $file, '>:raw', $node->data_dir . "/$path" or die "$path: $!";
+  print $file $bytes;
+  close $file or die $!;
+  return;
+}
+for my $i (0 .. $#damages)
+{
+  my ($name, $block, $offset, $bytes) = @{ $damages[$i] };
+  my $damaged = $file{"index_$name"};
+  substr($damaged, $block * $block_size + $offset, length $bytes) = $bytes;
+  write_file($path{"i$i"}, $damaged);
+  write_file($path{"t$i"}, $file{"rows_$name"});
+}
+$node->start;
+
+# Everything that reads or changes an index. What is written goes to the standard error, in the order of errors.
+my $script = q{
+\set VERBOSITY verbose
+SET statement_timeout = '20s';
+SET enable_seqscan = off;
+SET client_min_messages = error;
+};
+for my $i (0 .. $#damages)
+{
+  my $by = $template{ $damages[$i][0] }[0];
+  my $try = sub { $script .= "\\warn >>> $i $_[0]\n$_[1];\n"; return; };
+  $try->('check', "SELECT nearest_check('i$i')");
+  $try->('plan', "EXPLAIN SELECT id FROM t$i ORDER BY v $by '[1,2,3,4,5,6,7,8]' LIMIT 3");
+  $try->('search', "SELECT id FROM t$i ORDER BY v $by '[1,2,3,4,5,6,7,8]' LIMIT 10");
+  $try->('search far', "SELECT id FROM t$i ORDER BY v $by '[1e30,2,3,4,5,6,7,8]' LIMIT 10");
+  $try->('search all', "SELECT count(*) FROM (SELECT id FROM t$i ORDER BY v $by '[1,1,1,1,1,1,1,1]') AS all_rows");
+  $try->('search NULL', "SELECT count(*) FROM (SELECT id FROM t$i ORDER BY v $by (SELECT NULL::vector)) AS all_rows");
+  $try->('search zero', "SELECT id FROM t$i ORDER BY v $by '[0,0,0,0,0,0,0,0]' LIMIT 200");
+  $try->("insert $_", "INSERT INTO t$i SELECT 5000, '$_' FROM generate_series(1, 10)")
+    for '[1,1,1,1,1,1,1,1]', '[0,0,0,0,0,0,0,0]', '[0.9,-0.8,0.7,0.6,0.5,0.4,0.3,0.2]';
+  $try->('insert NULL', "INSERT INTO t$i VALUES (5000, NULL)");
+  $try->('delete', "DELETE FROM t$i WHERE id % 3 = 0");
+  $try->('vacuum', "VACUUM t$i");
+  $try->('check again', "SELECT nearest_check('i$i')");
+  $try->('search again', "SELECT id FROM t$i ORDER BY v $by '[1,2,3,4,5,6,7,8]' LIMIT 10");
+}
+$script .= "\\warn >>> end\n";
+my ($out, $messages);
+IPC::Run::run([ 'psql', '-XAtq', '-d', $node->connstr('postgres') ], '<', \$script, '>', \$out, '2>', \$messages);
+like($messages, qr/^>>> end$/m, 'one session lives through it all');
+ok($node->safe_psql('postgres', 'SELECT true'), 'and so does the server');
+
+# Errors by damage and statement.
+my (%found, %errors, @bad);
+my $current = '';
+for my $line (split /\n/, $messages)
+{
+  if ($line =~ /^>>> (.*)/) { $current = $1; }
+  elsif ($line =~ /^(?:psql:.*?: )?(ERROR|FATAL|PANIC|WARNING):  (\w{5}): (.*)/)
+  {
+    my ($state, $text) = ($2, $3);
+    my ($i, $statement) = $current =~ /^(\d+) (.*)/;
+    $errors{$state} += 1;
+    $found{$i} = $text if $statement eq 'check';
+    my $is_right = ($state eq 'XX002' && $text =~ /^(block \d+ of )?index "i\d+"/)
+      || ($state eq 'XX001' && $text =~ /^(invalid page in block|could not read block)/)
+      || ($state eq 'XX000' && $text =~ /^index returned tuples in wrong order/ && $statement =~ /^search/);
+    push @bad, "$damages[$i][0], block $damages[$i][1], byte $damages[$i][2], $damages[$i][5] ($i): $statement: $state $text"
+      if !$is_right || $statement eq 'plan' || $statement eq 'delete';
+  }
+  elsif ($line =~ /connection|server closed/) { push @bad, "$current: $line"; }
+}
+is(join("\n", @bad), '', 'statements succeed or fail with the error of a damaged index');
+my @missed = map { "$_->[0], block $_->[1], byte $_->[2]: $_->[5]" } map { $damages[$_] }
+  grep { $damages[$_][4] && !exists $found{$_} } 0 .. $#damages;
+is(join("\n", @missed), '', 'nearest_check finds what it can');
+note scalar(@damages) . ' damages, ' . scalar(keys %found) . ' found; errors by state: '
+  . join(', ', map { "$_ $errors{$_}" } sort keys %errors);
+cmp_ok(scalar(@damages), '>', 150, 'there were many');
+
+$node->stop('immediate');
+done_testing();

@@ -1,0 +1,8 @@
+# ChangesReplayed.pm with ivfflat and ivfpq indexes.
+use strict;
+use warnings;
+use FindBin;
+use lib $FindBin::RealBin;
+use ChangesReplayed;
+
+ChangesReplayed::run('lists');

@@ -1,0 +1,8 @@
+# ConcurrentChanges.pm with ivfflat and ivfpq indexes.
+use strict;
+use warnings;
+use FindBin;
+use lib $FindBin::RealBin;
+use ConcurrentChanges;
+
+ConcurrentChanges::run('lists');
