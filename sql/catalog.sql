@@ -60,12 +60,12 @@ SELECT amname, amprocnum, amproc::regprocedure FROM pg_amproc JOIN pg_opfamily A
   JOIN pg_am AS a ON a.oid = opfmethod
 WHERE amproclefttype = 'vector'::regtype ORDER BY amname COLLATE "C", amprocnum, opfname COLLATE "C";
 
--- The objects of the extension, without the array type, which is one of them from version 17 on.
+-- The objects of the extension, without array types, which are among them from version 17 on.
 CREATE VIEW catalog_objects AS SELECT classid, objid, pg_describe_object(classid, objid, 0) AS object
   FROM pg_depend
   WHERE refclassid = 'pg_extension'::regclass
     AND refobjid = (SELECT oid FROM pg_extension WHERE extname = 'pg_nearest') AND deptype = 'e'
-    AND (classid, objid) <> ('pg_type'::regclass, 'vector[]'::regtype);
+    AND NOT (classid = 'pg_type'::regclass AND objid IN (SELECT typarray FROM pg_type));
 -- what users can name has a comment
 SELECT object FROM catalog_objects
 WHERE classid NOT IN ('pg_cast'::regclass, 'pg_opfamily'::regclass)
@@ -76,10 +76,10 @@ WHERE obj_description(objid, classid::regclass::text) ~ '(\.$|^\s*$)' ORDER BY 1
 -- C functions are named apart from those of other vector extensions
 SELECT proname, prosrc FROM pg_proc JOIN catalog_objects ON objid = oid AND classid = 'pg_proc'::regclass
   WHERE prolang = (SELECT oid FROM pg_language WHERE lanname = 'c') AND prosrc !~ '^nearest_';
--- nothing is kept in tables, and no schema or role is made
+-- only declared models are kept in a table, and no schema or role is made
 SELECT classid::regclass, count(*) FROM catalog_objects
   GROUP BY classid ORDER BY classid::regclass::text COLLATE "C";
-SELECT extrelocatable, extconfig,
+SELECT extrelocatable, extconfig::regclass[],
   extnamespace = (SELECT typnamespace FROM pg_type WHERE oid = 'vector'::regtype) AS same_schema
   FROM pg_extension WHERE extname = 'pg_nearest';
 DROP VIEW catalog_objects;
@@ -88,6 +88,7 @@ DROP VIEW catalog_objects;
 CREATE TABLE catalog_moves (v vector(3), n double precision GENERATED ALWAYS AS (v <-> '[0,0,0]') STORED);
 INSERT INTO catalog_moves VALUES ('[3,4,0]'), ('[0,0,1]');
 CREATE INDEX ON catalog_moves (v);
+SELECT nearest_set_model('catalog_moves', 'v', 'moved');
 CREATE SCHEMA catalog_elsewhere;
 ALTER EXTENSION pg_nearest SET SCHEMA catalog_elsewhere;
 SELECT count(*) FROM pg_proc WHERE pronamespace <> 'catalog_elsewhere'::regnamespace
@@ -96,6 +97,7 @@ INSERT INTO catalog_moves VALUES ('[0,2,0]');
 SELECT * FROM catalog_moves ORDER BY v OPERATOR(catalog_elsewhere.<->) '[0,0,0]';
 SELECT * FROM catalog_moves WHERE v = '[0,2,0]';
 SELECT '[1]'::vector;
+SELECT relation, model FROM catalog_elsewhere.nearest_models;
 SELECT format_type(atttypid, atttypmod) FROM pg_attribute
   WHERE attrelid = 'catalog_moves'::regclass AND attname = 'v';
 SELECT count(DISTINCT v), catalog_elsewhere.avg(v), catalog_elsewhere.sum(v) FROM catalog_moves;

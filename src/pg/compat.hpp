@@ -6,6 +6,7 @@
 extern "C" {
 #include "access/genam.h"
 #include "access/relscan.h"
+#include "catalog/pg_class.h"
 #include "commands/vacuum.h"
 #include "nodes/pathnodes.h"
 #include "pgstat.h"
@@ -14,6 +15,8 @@ extern "C" {
 #include "storage/bufpage.h"
 #include "storage/lmgr.h"
 #include "storage/proc.h"
+#include "utils/acl.h"
+#include "utils/regproc.h"
 #include "utils/rel.h"
 }
 
@@ -91,6 +94,24 @@ inline bool is_page_verified(Page page, BlockNumber block) {
   return PageIsVerified(page, block, 0, nullptr);
 #else
   return PageIsVerifiedExtended(page, block, 0);
+#endif
+}
+
+/// Whether a role owns a relation, or may act as if.
+inline bool is_owner(Oid relation, Oid role) {
+#if PG_VERSION_NUM >= 160000
+  return object_ownercheck(RelationRelationId, relation, role);
+#else
+  return pg_class_ownercheck(relation, role);
+#endif
+}
+
+/// The parts of a name such as schema.table; raises if it is none.
+inline List* split_qualified_name(const char* name) {
+#if PG_VERSION_NUM >= 160000
+  return stringToQualifiedNameList(name, nullptr);
+#else
+  return stringToQualifiedNameList(name);
 #endif
 }
 

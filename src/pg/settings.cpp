@@ -27,6 +27,14 @@ Settings settings{
     1,
     {0, static_cast<int>(IterativeScan::kComplete), kMaxFlatProbes},
     {0, static_cast<int>(IterativeScan::kComplete), core::kMaxLists},
+    static_cast<int>(StaleIndexes::kWarn),
+};
+
+const config_enum_entry kStaleIndexes[] = {
+    {"warn", static_cast<int>(StaleIndexes::kWarn), false},
+    {"error", static_cast<int>(StaleIndexes::kError), false},
+    {"avoid", static_cast<int>(StaleIndexes::kAvoid), false},
+    {nullptr, 0, false},
 };
 
 const config_enum_entry kHnswIterativeScans[] = {
@@ -94,6 +102,10 @@ void use_ivfflat_iterative_scan(int new_value, void* /*extra*/) {
 
 void use_ivfpq_iterative_scan(int new_value, void* /*extra*/) {
   if (new_value != settings.ivfpq.iterative_scan) ResetPlanCache();
+}
+
+void use_stale_indexes(int new_value, void* /*extra*/) {
+  if (new_value != settings.stale_indexes) ResetPlanCache();
 }
 
 int foreign_mode(const char* name) {
@@ -187,6 +199,11 @@ void define_settings() {
                            "can differ between the sets.",
                            &kernels_setting, static_cast<int>(KernelSet::kAuto), kKernelSets,
                            PGC_SUSET, 0, cpu_has_kernels, use_kernels, nullptr);
+  DefineCustomEnumVariable("nearest.stale_indexes",
+                           "What queries do with an index built under another model.",
+                           "They warn once per session, fail, or scan without the index.",
+                           &settings.stale_indexes, static_cast<int>(StaleIndexes::kWarn),
+                           kStaleIndexes, PGC_USERSET, 0, nullptr, use_stale_indexes, nullptr);
   MarkGUCPrefixReserved("nearest");
   define_graph_settings();
   define_ivfflat_settings();

@@ -18,12 +18,16 @@ struct ListSettings {
   int max_probes;
 };
 
+/// nearest.stale_indexes: what queries do with an index that was built under another model.
+enum class StaleIndexes : int { kWarn, kError, kAvoid };
+
 struct Settings {
   int hnsw_ef_search;
   int hnsw_iterative_scan;
   int hnsw_max_scan_tuples;
   double hnsw_scan_mem_multiplier;
   ListSettings ivfflat, ivfpq;
+  int stale_indexes;
 };
 
 /// The values now. Where another extension's library defined settings of these names first, its

@@ -132,6 +132,7 @@ for my $metric ('l2', 'ip', 'cosine', 'l1')
       }
       $field->(88, pack('L<', $_), 1, "settled $_") for 0, 3, 0xffffffff;
       $field->(92, pack('L<', $_), $_ > 1, "has_emptied $_") for 1, 2, 0xffffffff;
+      flip(@on, $content + 96, 8, [ 1, 0xff ], 0, 'meta: model_stamp');
     }
     elsif ($name eq 'center')
     {

@@ -112,6 +112,7 @@ sub damage_meta
   {
     damage($on, $content + $at, pack('L<', $_), 1, "block at $at: $_") for 0, 1, 2, 3, $n - 1, $n, 0xffffffff;
   }
+  flip($on, $content + 112, 8, [ 1, 0xff ], 0, 'model_stamp');
   return;
 }
 

@@ -2,7 +2,6 @@
 #include "pg/postgres.hpp"
 
 extern "C" {
-#include "access/amapi.h"
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
@@ -17,16 +16,12 @@ extern "C" {
 
 #include <algorithm>
 
-#include "pg/am/graph/scan.hpp"
-#include "pg/am/inverted/scan.hpp"
+#include "pg/am/index_kind.hpp"
 #include "pg/inspect/check_graph.hpp"
 #include "pg/inspect/check_inverted.hpp"
 
 namespace nearest::pg {
 namespace {
-
-bool is_graph(Relation index) { return index->rd_indam->amgettuple == graph::next_row; }
-bool is_inverted(Relation index) { return index->rd_indam->amgettuple == inverted::next_row; }
 
 /// Columns of the result, in their order.
 enum Column {

@@ -20,6 +20,7 @@ extern "C" {
 #include "pg/am/graph/options.hpp"
 #include "pg/am/graph/row_vector.hpp"
 #include "pg/am/graph/tid_chain.hpp"
+#include "pg/models/index_model.hpp"
 
 namespace nearest::pg::graph {
 namespace {
@@ -51,7 +52,7 @@ struct BuildState {
 };
 
 /// Metapage and shape of a new index, by its definition.
-GraphState* describe(Relation index, const GraphOptions& options) {
+GraphState* describe(Relation index, const GraphOptions& options, std::uint64_t model_stamp) {
   const int32 dim = TupleDescAttr(RelationGetDescr(index), 0)->atttypmod;
   const core::Metric metric = metric_of(index);
   if (dim < 1) {
@@ -88,6 +89,7 @@ GraphState* describe(Relation index, const GraphOptions& options) {
   meta.seed = format::kRotationSeed;
   meta.unit = 1;
   meta.query_norm = 1;
+  meta.model_stamp = model_stamp;
   state->shape = shape;
   state->space = make_space(meta, nullptr, nullptr);
   return state;
@@ -225,7 +227,7 @@ IndexBuildResult* build(Relation heap, Relation index, IndexInfo* info) {
   auto* const state = allocate_in<BuildState>(build_context);
   state->index = index;
   state->options = options_of(index);
-  state->graph_state = describe(index, state->options);
+  state->graph_state = describe(index, state->options, models::stamp_for_build(index));
   state->build_context = build_context;
   state->row_context =
       AllocSetContextCreate(build_context, "hnsw build, one row", ALLOCSET_DEFAULT_SIZES);
@@ -256,7 +258,7 @@ IndexBuildResult* build(Relation heap, Relation index, IndexInfo* info) {
 }
 
 void build_empty(Relation index) {
-  GraphState* const state = describe(index, options_of(index));
+  GraphState* const state = describe(index, options_of(index), models::stamp_for_build(index));
   ThreadTeam alone(1);
   write_graph(index, INIT_FORKNUM, state, nullptr, SideRows{}, &alone);
   log_init_fork(index);

@@ -20,6 +20,7 @@ extern "C" {
 #include "pg/am/graph/row_identity.hpp"
 #include "pg/am/graph/state.hpp"
 #include "pg/compat.hpp"
+#include "pg/models/stale.hpp"
 #include "pg/settings.hpp"
 
 namespace nearest::pg::graph {
@@ -117,14 +118,15 @@ bool keeps_order(const Settings& settings) {
   return mode == IterativeScan::kStrictOrder || mode == IterativeScan::kOff;
 }
 
-/// The shape of an index that can be scanned; false if there is none.
+/// The shape of an index that can and may be scanned; false if there is none.
 bool read_shape(const IndexOptInfo* index, double rows, Shape* shape) {
   if (index->hypothetical) return false;
   Relation relation = index_open(index->indexoid, NoLock);  // the planner holds a lock
   const GraphState* const state = try_load_state(relation);
-  if (state != nullptr) *shape = shape_of(*state, rows);
+  const bool is_usable = state != nullptr && !models::is_avoided(relation, state->meta.model_stamp);
+  if (is_usable) *shape = shape_of(*state, rows);
   index_close(relation, NoLock);
-  return state != nullptr;
+  return is_usable;
 }
 
 }  // namespace

@@ -18,6 +18,7 @@ extern "C" {
 #include "pg/am/graph/order_use.hpp"
 #include "pg/am/graph/page_graph.hpp"
 #include "pg/am/graph/tid_chain.hpp"
+#include "pg/models/stale.hpp"
 #include "pg/settings.hpp"
 #include "pg/type/read_ahead.hpp"
 
@@ -441,6 +442,7 @@ bool next_row(IndexScanDesc scan, ScanDirection direction) {
     count_index_search(scan);
     const MemoryContext before = MemoryContextSwitchTo(state->query_context);
     state->graph = load_state(scan->indexRelation);
+    models::check_scan(scan->indexRelation, state->graph->meta.model_stamp);
     // As they are when the scan begins: a cursor goes on as it began.
     const Settings& settings = current_settings();
     state->mode = static_cast<IterativeScan>(settings.hnsw_iterative_scan);

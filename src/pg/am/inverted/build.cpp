@@ -22,6 +22,7 @@ extern "C" {
 #include "pg/am/inverted/sample.hpp"
 #include "pg/am/inverted/trainer.hpp"
 #include "pg/memory.hpp"
+#include "pg/models/index_model.hpp"
 
 namespace nearest::pg::inverted {
 namespace {
@@ -84,7 +85,8 @@ struct BuildState {
 
 /// Trains on a sample, or tells that there is too little.
 Model make_model(const BuildState& build) {
-  format::InvertedMeta meta = describe(build.index, build.options);
+  format::InvertedMeta meta =
+      describe(build.index, build.options, models::stamp_for_build(build.index));
   const double estimate = estimate_rows(build.heap, build.index, build.info);
   TrainingPlan plan = plan_training(build.options, meta, estimate);
   const MemoryContext context = CurrentMemoryContext;
@@ -200,7 +202,8 @@ IndexBuildResult* build(Relation heap, Relation index, IndexInfo* info) {
 }
 
 void build_empty(Relation index) {
-  const format::InvertedMeta meta = describe(index, options_of(index));
+  const format::InvertedMeta meta =
+      describe(index, options_of(index), models::stamp_for_build(index));
   Model model = untrained_model(meta, {nullptr, 0, meta.dim});
   auto* const sizes =
       allocate_in<std::uint64_t>(CurrentMemoryContext, format::directory_entries(model.state.meta));

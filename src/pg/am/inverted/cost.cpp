@@ -19,6 +19,7 @@ extern "C" {
 #include "pg/am/inverted/probes.hpp"
 #include "pg/am/inverted/state.hpp"
 #include "pg/compat.hpp"
+#include "pg/models/stale.hpp"
 
 namespace nearest::pg::inverted {
 namespace {
@@ -114,14 +115,15 @@ struct Model {
   }
 };
 
-/// What costs depend on, of an index that can be scanned; false if it cannot.
+/// What costs depend on, of an index that can and may be scanned; false otherwise.
 bool read_shape(const IndexOptInfo* index, Model* model) {
   if (index->hypothetical) return false;
   Relation relation = index_open(index->indexoid, NoLock);  // the planner holds a lock
-  const bool is_sound = try_load_shape(relation, &model->meta);
-  if (is_sound) model->shape = format::list_shape(model->meta, BLCKSZ);
+  const bool is_usable = try_load_shape(relation, &model->meta) &&
+                         !models::is_avoided(relation, model->meta.model_stamp);
+  if (is_usable) model->shape = format::list_shape(model->meta, BLCKSZ);
   index_close(relation, NoLock);
-  return is_sound;
+  return is_usable;
 }
 
 }  // namespace

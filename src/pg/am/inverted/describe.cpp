@@ -174,11 +174,13 @@ std::uint32_t largest_dim(const InvertedOptions& options, Method method, core::M
 
 }  // namespace
 
-format::InvertedMeta describe(Relation index, const InvertedOptions& options) {
+format::InvertedMeta describe(Relation index, const InvertedOptions& options,
+                              std::uint64_t model_stamp) {
   const std::uint32_t dim = dim_of(index);
   const Method method = method_of(index);
   const core::Metric metric = metric_of(index);
-  const format::InvertedMeta meta = choose(options, method, metric, dim);
+  format::InvertedMeta meta = choose(options, method, metric, dim);
+  meta.model_stamp = model_stamp;
   if (fits(meta)) return meta;
   if (options.subquantizers != 0) {
     InvertedOptions other = options;

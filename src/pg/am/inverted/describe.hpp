@@ -14,7 +14,8 @@ Method method_of(Relation index);
 
 /// The metapage of an index of one list and no training, with codec and refinement as the trained
 /// one will have. Raises if options do not fit together, or the column has too many dimensions.
-format::InvertedMeta describe(Relation index, const InvertedOptions& options);
+format::InvertedMeta describe(Relation index, const InvertedOptions& options,
+                              std::uint64_t model_stamp);
 
 /// Makes it one without training: one list around the origin, whose codes need no codebooks.
 void make_untrained(format::InvertedMeta* meta);

@@ -12,6 +12,7 @@ extern "C" {
 #include "pg/am/inverted/probes.hpp"
 #include "pg/am/inverted/row_supply.hpp"
 #include "pg/compat.hpp"
+#include "pg/models/stale.hpp"
 #include "pg/type/read_ahead.hpp"
 
 namespace nearest::pg::inverted {
@@ -176,6 +177,7 @@ void begin(IndexScanDesc scan) {
   }
   count_index_search(scan);
   state->index = load_state(scan->indexRelation);
+  models::check_scan(scan->indexRelation, state->index->meta.model_stamp);
   // As they are when the scan begins: a cursor goes on as it began.
   state->probes = probes_of(state->index->meta, current_settings());
   if (scan->numberOfOrderBys > 0 && graph::is_relied_on(scan->orderByData[0])) {
