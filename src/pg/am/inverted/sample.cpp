@@ -41,10 +41,12 @@ class BlockReader {
     BlockSampler_Init(&sampler, blocks,
                       static_cast<int>(std::min<BlockNumber>({wanted, blocks, INT_MAX})),
                       kBlockSeed);
+    // Rows that others are changing count too, but a concurrent build has a snapshot.
+    const bool any_visible = !info_->ii_Concurrent;
     BlockNumber read = 0;
     while (BlockSampler_HasMore(&sampler)) {
       CHECK_FOR_INTERRUPTS();
-      table_index_build_range_scan(heap_, index_, info_, false, true, false,
+      table_index_build_range_scan(heap_, index_, info_, false, any_visible, false,
                                    BlockSampler_Next(&sampler), 1, read_row, this, nullptr);
       ++read;
     }
