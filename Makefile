@@ -70,7 +70,7 @@ $(OBJS): %.o: $(top)/%.cpp $(top)/Makefile
 
 $(shlib): $(top)/exports.map
 
-script_parts := $(top)/control/vector.sql $(top)/control/nearest.sql $(top)/control/models.sql
+script_parts := $(addprefix $(top)/control/, vector.sql nearest.sql models.sql maintain.sql migrate.sql)
 $(DATA_built): $(script_parts) $(top)/control/pg_nearest.control
 	@mkdir -p $(@D)
 	(printf '%s\n' '\echo Use "CREATE EXTENSION pg_nearest" to load this file. \quit'; \

@@ -76,7 +76,7 @@ WHERE obj_description(objid, classid::regclass::text) ~ '(\.$|^\s*$)' ORDER BY 1
 -- C functions are named apart from those of other vector extensions
 SELECT proname, prosrc FROM pg_proc JOIN catalog_objects ON objid = oid AND classid = 'pg_proc'::regclass
   WHERE prolang = (SELECT oid FROM pg_language WHERE lanname = 'c') AND prosrc !~ '^nearest_';
--- only declared models are kept in a table, and no schema or role is made
+-- few tables, and no schema or role is made
 SELECT classid::regclass, count(*) FROM catalog_objects
   GROUP BY classid ORDER BY classid::regclass::text COLLATE "C";
 SELECT extrelocatable, extconfig::regclass[],

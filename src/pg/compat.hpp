@@ -10,11 +10,13 @@ extern "C" {
 #include "commands/vacuum.h"
 #include "nodes/pathnodes.h"
 #include "pgstat.h"
+#include "postmaster/bgworker.h"
 #include "storage/buf_internals.h"
 #include "storage/bufmgr.h"
 #include "storage/bufpage.h"
 #include "storage/lmgr.h"
 #include "storage/proc.h"
+#include "tcop/pquery.h"
 #include "utils/acl.h"
 #include "utils/regproc.h"
 #include "utils/rel.h"
@@ -130,5 +132,22 @@ inline void delay_vacuum() {
   vacuum_delay_point();
 #endif
 }
+
+/// Runs a portal of one statement to its end, at top level.
+inline void run_portal(Portal portal, DestReceiver* receiver) {
+  QueryCompletion completion;
+#if PG_VERSION_NUM >= 180000
+  PortalRun(portal, FETCH_ALL, true, receiver, receiver, &completion);
+#else
+  PortalRun(portal, FETCH_ALL, true, true, receiver, receiver, &completion);
+#endif
+}
+
+/// Of background workers that act for a user whose session let it in already.
+#if PG_VERSION_NUM >= 170000
+inline constexpr bits32 kWorkerConnection = BGWORKER_BYPASS_ROLELOGINCHECK;
+#else
+inline constexpr bits32 kWorkerConnection = 0;
+#endif
 
 }  // namespace nearest::pg

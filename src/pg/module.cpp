@@ -11,12 +11,14 @@ PGDLLEXPORT void _PG_init(void);  // NOLINT(bugprone-reserved-identifier): the s
 #include "core/kernels/table.hpp"
 #include "pg/am/graph/options.hpp"
 #include "pg/am/inverted/options.hpp"
+#include "pg/maintain/launcher.hpp"
 #include "pg/settings.hpp"
 
 void _PG_init(void) {
   nearest::pg::define_settings();
   nearest::pg::graph::define_options();
   nearest::pg::inverted::define_options();
+  nearest::pg::maintain::register_launcher();
 }
 
 /// nearest_kernels() -> text: the instruction set in use.

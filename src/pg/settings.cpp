@@ -12,6 +12,7 @@ extern "C" {
 #include "core/graph/params.hpp"
 #include "core/ivf/params.hpp"
 #include "core/kernels/table.hpp"
+#include "pg/maintain/settings.hpp"
 #include "pg/settings.hpp"
 
 namespace nearest::pg {
@@ -199,6 +200,7 @@ void define_settings() {
                            "can differ between the sets.",
                            &kernels_setting, static_cast<int>(KernelSet::kAuto), kKernelSets,
                            PGC_SUSET, 0, cpu_has_kernels, use_kernels, nullptr);
+  maintain::define_maintenance_settings();
   DefineCustomEnumVariable("nearest.stale_indexes",
                            "What queries do with an index built under another model.",
                            "They warn once per session, fail, or scan without the index.",
