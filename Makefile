@@ -70,11 +70,16 @@ $(OBJS): %.o: $(top)/%.cpp $(top)/Makefile
 
 $(shlib): $(top)/exports.map
 
-script_parts := $(top)/control/vector.sql $(top)/control/nearest.sql
+script_parts := $(top)/control/vector.sql $(top)/control/nearest.sql $(top)/control/quality.sql
 $(DATA_built): $(script_parts) $(top)/control/pg_nearest.control
 	@mkdir -p $(@D)
 	(printf '%s\n' '\echo Use "CREATE EXTENSION pg_nearest" to load this file. \quit'; \
 	 cat $(script_parts)) > $@
+
+uninstall: uninstall-client
+.PHONY: uninstall-client
+uninstall-client: # PGXS would look for them in a folder of bindir
+	rm -f $(addprefix '$(DESTDIR)$(bindir)'/,$(notdir $(SCRIPTS)))
 
 -include $(OBJS:.o=.d)
 

@@ -76,10 +76,10 @@ WHERE obj_description(objid, classid::regclass::text) ~ '(\.$|^\s*$)' ORDER BY 1
 -- C functions are named apart from those of other vector extensions
 SELECT proname, prosrc FROM pg_proc JOIN catalog_objects ON objid = oid AND classid = 'pg_proc'::regclass
   WHERE prolang = (SELECT oid FROM pg_language WHERE lanname = 'c') AND prosrc !~ '^nearest_';
--- nothing is kept in tables, and no schema or role is made
+-- no schema or role is made
 SELECT classid::regclass, count(*) FROM catalog_objects
   GROUP BY classid ORDER BY classid::regclass::text COLLATE "C";
-SELECT extrelocatable, extconfig,
+SELECT extrelocatable, extconfig::regclass[],
   extnamespace = (SELECT typnamespace FROM pg_type WHERE oid = 'vector'::regtype) AS same_schema
   FROM pg_extension WHERE extname = 'pg_nearest';
 DROP VIEW catalog_objects;

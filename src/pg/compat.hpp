@@ -14,6 +14,7 @@ extern "C" {
 #include "storage/bufpage.h"
 #include "storage/lmgr.h"
 #include "storage/proc.h"
+#include "utils/guc.h"
 #include "utils/rel.h"
 }
 
@@ -91,6 +92,23 @@ inline bool is_page_verified(Page page, BlockNumber block) {
   return PageIsVerified(page, block, 0, nullptr);
 #else
   return PageIsVerifiedExtended(page, block, 0);
+#endif
+}
+
+/// A scan of an index that is not part of a plan.
+inline IndexScanDesc begin_index_scan(Relation heap, Relation index, Snapshot snapshot,
+                                      int n_order_bys) {
+#if PG_VERSION_NUM >= 180000
+  return index_beginscan(heap, index, snapshot, nullptr, 0, n_order_bys);
+#else
+  return index_beginscan(heap, index, snapshot, 0, n_order_bys);
+#endif
+}
+
+/// For maintenance that runs code of a table's owner, as the server does it from 17 on.
+inline void restrict_search_path() {
+#if PG_VERSION_NUM >= 170000
+  RestrictSearchPath();
 #endif
 }
 
