@@ -24,6 +24,7 @@ OBJS := $(patsubst ./%.cpp,%.o,$(shell cd '$(top)' && find ./src -name '*.cpp' |
 DATA := $(shell cd '$(top)' && find control -name '*--*--*.sql' | sort)
 DATA_built = control/pg_nearest--$(EXTVERSION).sql
 EXTRA_CLEAN = $(OBJS:.o=.d)
+SCRIPTS = client/nearest_check_all client/nearest_evaluate client/nearest_latency
 
 REGRESS := $(basename $(notdir $(sort $(wildcard $(top)/sql/*.sql))))
 REGRESS_OPTS = --inputdir=$(top) --load-extension=pg_nearest
