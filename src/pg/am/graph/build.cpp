@@ -43,6 +43,7 @@ struct BuildState {
   core::ArenaArray<core::RowId> sample_rows;
   core::ArenaArray<std::uint64_t> sample_hashes;
   BuildGraph graph;
+  ThreadTeam* team;
   SideRows side_rows;
   float* point;
   std::int8_t* code;
@@ -110,7 +111,7 @@ void settle(BuildState* build) {
   meta.settled = build->sample_rows.empty() ? format::Settled::kNot : format::Settled::kBySample;
   state->space = make_space(meta, center, rotated);
   build->graph.prepare(ContextArena{build->build_context}, state->space, build->options.m,
-                       build->options.ef_construction);
+                       build->options.ef_construction, build->team->size());
   build->is_settled = true;
   MemoryContextSwitchTo(before);
 }
@@ -121,7 +122,7 @@ void flush(BuildState* build) {
       AllocSetContextCreate(CurrentMemoryContext, "hnsw write", ALLOCSET_DEFAULT_SIZES);
   const MemoryContext before = MemoryContextSwitchTo(context);
   write_graph(build->index, MAIN_FORKNUM, build->graph_state,
-              build->is_settled ? &build->graph : nullptr, build->side_rows);
+              build->is_settled ? &build->graph : nullptr, build->side_rows, build->team);
   if (RelationNeedsWAL(build->index)) {
     log_newpage_range(build->index, MAIN_FORKNUM, 0, RelationGetNumberOfBlocks(build->index), true);
   }
@@ -153,7 +154,7 @@ void add_to_graph(BuildState* build, const RowVector& row, core::RowId id) {
   } else {
     const core::PlacedPoint point =
         core::place_point(build->graph_state->space, row.x, build->point, build->code);
-    build->graph.add(id, row.hash, point, build->code);
+    build->graph.add(*build->team, id, row.hash, point, build->code);
   }
   build->indexed_rows += 1;
   pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_DONE,
@@ -229,6 +230,7 @@ IndexBuildResult* build(Relation heap, Relation index, IndexInfo* info) {
   state->row_context =
       AllocSetContextCreate(build_context, "hnsw build, one row", ALLOCSET_DEFAULT_SIZES);
   state->memory_limit = static_cast<std::size_t>(maintenance_work_mem) * 1024;
+  state->team = new (palloc(sizeof(ThreadTeam))) ThreadTeam(ThreadTeam::of_maintenance());
   state->point = static_cast<float*>(palloc(state->graph_state->meta.dim * sizeof(float)));
   state->code = static_cast<std::int8_t*>(palloc(state->graph_state->meta.dim));
 
@@ -255,7 +257,8 @@ IndexBuildResult* build(Relation heap, Relation index, IndexInfo* info) {
 
 void build_empty(Relation index) {
   GraphState* const state = describe(index, options_of(index));
-  write_graph(index, INIT_FORKNUM, state, nullptr, SideRows{});
+  ThreadTeam alone(1);
+  write_graph(index, INIT_FORKNUM, state, nullptr, SideRows{}, &alone);
   log_init_fork(index);
 }
 

@@ -6,6 +6,7 @@
 #include "core/graph/memory_graph.hpp"
 #include "pg/am/graph/state.hpp"
 #include "pg/memory.hpp"
+#include "pg/thread_team.hpp"
 
 namespace nearest::pg::graph {
 
@@ -31,7 +32,7 @@ struct SideRows {
 /// for block numbers, which are filled in; graph may be null for an index without nodes.
 /// Memory comes from the current context, which the caller resets.
 void write_graph(Relation index, ForkNumber fork, GraphState* state, BuildGraph* graph,
-                 const SideRows& side_rows);
+                 const SideRows& side_rows, ThreadTeam* team);
 
 /// The phases that pg_stat_progress_create_index shows.
 inline constexpr int kPhaseInitialize = 1, kPhaseLoad = 2, kPhaseOrder = 3, kPhaseWrite = 4,
