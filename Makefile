@@ -24,6 +24,7 @@ OBJS := $(patsubst ./%.cpp,%.o,$(shell cd '$(top)' && find ./src -name '*.cpp' |
 DATA := $(shell cd '$(top)' && find control -name '*--*--*.sql' | sort)
 DATA_built = control/pg_nearest--$(EXTVERSION).sql
 EXTRA_CLEAN = $(OBJS:.o=.d)
+SCRIPTS = client/nearest_check_all client/nearest_evaluate client/nearest_latency
 
 REGRESS := $(basename $(notdir $(sort $(wildcard $(top)/sql/*.sql))))
 REGRESS_OPTS = --inputdir=$(top) --load-extension=pg_nearest
@@ -70,11 +71,16 @@ $(OBJS): %.o: $(top)/%.cpp $(top)/Makefile
 
 $(shlib): $(top)/exports.map
 
-script_parts := $(addprefix $(top)/control/, vector.sql nearest.sql models.sql maintain.sql migrate.sql)
+script_parts := $(addprefix $(top)/control/, vector.sql nearest.sql models.sql maintain.sql migrate.sql quality.sql)
 $(DATA_built): $(script_parts) $(top)/control/pg_nearest.control
 	@mkdir -p $(@D)
 	(printf '%s\n' '\echo Use "CREATE EXTENSION pg_nearest" to load this file. \quit'; \
 	 cat $(script_parts)) > $@
+
+uninstall: uninstall-client
+.PHONY: uninstall-client
+uninstall-client: # PGXS would look for them in a folder of bindir
+	rm -f $(addprefix '$(DESTDIR)$(bindir)'/,$(notdir $(SCRIPTS)))
 
 -include $(OBJS:.o=.d)
 

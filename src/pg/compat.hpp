@@ -19,6 +19,7 @@ extern "C" {
 #include "tcop/pquery.h"
 #include "utils/acl.h"
 #include "utils/regproc.h"
+#include "utils/guc.h"
 #include "utils/rel.h"
 }
 
@@ -114,6 +115,23 @@ inline List* split_qualified_name(const char* name) {
   return stringToQualifiedNameList(name, nullptr);
 #else
   return stringToQualifiedNameList(name);
+#endif
+}
+
+/// A scan of an index that is not part of a plan.
+inline IndexScanDesc begin_index_scan(Relation heap, Relation index, Snapshot snapshot,
+                                      int n_order_bys) {
+#if PG_VERSION_NUM >= 180000
+  return index_beginscan(heap, index, snapshot, nullptr, 0, n_order_bys);
+#else
+  return index_beginscan(heap, index, snapshot, 0, n_order_bys);
+#endif
+}
+
+/// For maintenance that runs code of a table's owner, as the server does it from 17 on.
+inline void restrict_search_path() {
+#if PG_VERSION_NUM >= 170000
+  RestrictSearchPath();
 #endif
 }
 
