@@ -70,7 +70,7 @@ $(OBJS): %.o: $(top)/%.cpp $(top)/Makefile
 
 $(shlib): $(top)/exports.map
 
-script_parts := $(top)/control/vector.sql $(top)/control/nearest.sql
+script_parts := $(top)/control/vector.sql $(top)/control/nearest.sql $(top)/control/drift.sql
 $(DATA_built): $(script_parts) $(top)/control/pg_nearest.control
 	@mkdir -p $(@D)
 	(printf '%s\n' '\echo Use "CREATE EXTENSION pg_nearest" to load this file. \quit'; \

@@ -9,7 +9,7 @@
 namespace nearest::format {
 
 inline constexpr std::uint32_t kGraphMagic = 0x6E67'7261;  ///< "ngra"
-inline constexpr std::uint32_t kGraphVersion = 3;
+inline constexpr std::uint32_t kGraphVersion = 4;
 
 /// Any number: all indexes of this version share it.
 inline constexpr std::uint64_t kRotationSeed = 0x6E65'6172'6573'7400U;
@@ -50,13 +50,17 @@ struct GraphMeta {
   Settled settled;
   std::uint32_t has_emptied;  ///< 1: VACUUM has emptied nodes or chains and not finished with them
 
+  // Constant again.
+  BlockId drift_block;  ///< see drift_page.hpp
+  std::uint32_t reserved;
+
   /// Whether unit, longest and query_norm stay as they are.
   bool has_constant_sizes() const {
     return settled == Settled::kBySample ||
            (settled == Settled::kByRow && metric != core::Metric::kInnerProduct);
   }
 };
-static_assert(sizeof(GraphMeta) == 96 && offsetof(GraphMeta, seed) == 24 &&
+static_assert(sizeof(GraphMeta) == 104 && offsetof(GraphMeta, seed) == 24 &&
               offsetof(GraphMeta, null_rows) == 80 && std::is_trivially_copyable_v<GraphMeta>);
 
 }  // namespace nearest::format

@@ -9,7 +9,7 @@
 namespace nearest::format {
 
 inline constexpr std::uint32_t kInvertedMagic = 0x6E69'7666;  ///< "nivf"
-inline constexpr std::uint32_t kInvertedVersion = 1;
+inline constexpr std::uint32_t kInvertedVersion = 2;
 
 /// How lists hold vectors. On disk: never renumber.
 enum class Codec : std::uint8_t {
@@ -54,8 +54,10 @@ struct InvertedMeta {
   BlockId groups_block;     ///< centroid pages of the groups; behind one another
   BlockId centroids_block;  ///< of the lists, behind one another
   BlockId directory_block;  ///< behind one another
+  BlockId drift_block;      ///< see drift_page.hpp
+  std::uint32_t reserved_too;
 };
-static_assert(sizeof(InvertedMeta) == 112 && std::is_trivially_copyable_v<InvertedMeta>);
+static_assert(sizeof(InvertedMeta) == 120 && std::is_trivially_copyable_v<InvertedMeta>);
 
 /// Rows without a place in a list of vectors are in two lists behind the others.
 constexpr std::uint32_t zero_rows_list(const InvertedMeta& meta) { return meta.lists; }

@@ -9,6 +9,7 @@ extern "C" {
 #include <cstdlib>
 #include <cstring>
 
+#include "core/drift/verdict.hpp"
 #include "core/graph/params.hpp"
 #include "core/ivf/params.hpp"
 #include "core/kernels/table.hpp"
@@ -20,6 +21,9 @@ namespace {
 
 constexpr int kMaxFlatProbes = 32768;  // pgvector's
 
+// Measured (bench/README.md).
+constexpr double kDriftWatch = 0.5, kDriftRetrain = 1.5;
+
 Settings settings{
     core::kDefaultEfSearch,
     static_cast<int>(IterativeScan::kComplete),
@@ -27,6 +31,8 @@ Settings settings{
     1,
     {0, static_cast<int>(IterativeScan::kComplete), kMaxFlatProbes},
     {0, static_cast<int>(IterativeScan::kComplete), core::kMaxLists},
+    kDriftWatch,
+    kDriftRetrain,
 };
 
 const config_enum_entry kHnswIterativeScans[] = {
@@ -187,6 +193,16 @@ void define_settings() {
                            "can differ between the sets.",
                            &kernels_setting, static_cast<int>(KernelSet::kAuto), kKernelSets,
                            PGC_SUSET, 0, cpu_has_kernels, use_kernels, nullptr);
+  constexpr const char* kDriftUnit =
+      "In standard deviations of the rows that the index was built on.";
+  DefineCustomRealVariable("nearest.drift_watch",
+                           "How far inserted rows are off when nearest_drift says watch.",
+                           kDriftUnit, &settings.drift_watch, kDriftWatch, 0, core::kMostScore,
+                           PGC_USERSET, 0, nullptr, nullptr, nullptr);
+  DefineCustomRealVariable("nearest.drift_retrain",
+                           "How far inserted rows are off when nearest_drift says retrain.",
+                           kDriftUnit, &settings.drift_retrain, kDriftRetrain, 0,
+                           core::kMostScore, PGC_USERSET, 0, nullptr, nullptr, nullptr);
   MarkGUCPrefixReserved("nearest");
   define_graph_settings();
   define_ivfflat_settings();

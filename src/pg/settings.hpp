@@ -24,6 +24,7 @@ struct Settings {
   int hnsw_max_scan_tuples;
   double hnsw_scan_mem_multiplier;
   ListSettings ivfflat, ivfpq;
+  double drift_watch, drift_retrain;  ///< scores of nearest_drift from which on it says so
 };
 
 /// The values now. Where another extension's library defined settings of these names first, its

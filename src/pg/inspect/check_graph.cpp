@@ -39,6 +39,7 @@ class Checker {
     expanded_.prepare(std::size_t{n_blocks_} * shape_.nodes_per_page);
 
     check_center();
+    check_drift();
     for (BlockNumber block = graph::kMetaBlock + 1; block < n_blocks_; ++block) note_page(block);
     check_entries();
     // After the pages: both chains as they are now.
@@ -115,6 +116,10 @@ class Checker {
     }
   }
 
+  void check_drift() {
+    read_kind(graph::kMetaBlock, {}, meta_.drift_block, PageKind::kDrift, page_);
+  }
+
   /// Verifies a page by itself and notes what it is.
   void note_page(BlockNumber block) {
     const WholePage page = read(block, page_);
@@ -146,6 +151,9 @@ class Checker {
       case PageKind::kCenter:
         found_.center_blocks += 1;
         if (!led_to_.has(block)) raise(block, {"A part of the center is not in its chain."});
+        break;
+      case PageKind::kDrift:
+        if (block != meta_.drift_block) raise(block, {"Nothing leads to the page."});
         break;
       case PageKind::kFree:
         found_.unused_blocks += 1;

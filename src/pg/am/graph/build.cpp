@@ -18,6 +18,7 @@ extern "C" {
 #include "pg/am/graph/graph_writer.hpp"
 #include "pg/am/graph/insert.hpp"
 #include "pg/am/graph/options.hpp"
+#include "pg/am/graph/row_figures.hpp"
 #include "pg/am/graph/row_vector.hpp"
 #include "pg/am/graph/tid_chain.hpp"
 
@@ -44,6 +45,7 @@ struct BuildState {
   core::ArenaArray<std::uint64_t> sample_hashes;
   BuildGraph graph;
   SideRows side_rows;
+  DriftBase drift;  ///< of rows that have become nodes
   float* point;
   std::int8_t* code;
   double indexed_rows;
@@ -121,7 +123,7 @@ void flush(BuildState* build) {
       AllocSetContextCreate(CurrentMemoryContext, "hnsw write", ALLOCSET_DEFAULT_SIZES);
   const MemoryContext before = MemoryContextSwitchTo(context);
   write_graph(build->index, MAIN_FORKNUM, build->graph_state,
-              build->is_settled ? &build->graph : nullptr, build->side_rows);
+              build->is_settled ? &build->graph : nullptr, build->side_rows, &build->drift);
   if (RelationNeedsWAL(build->index)) {
     log_newpage_range(build->index, MAIN_FORKNUM, 0, RelationGetNumberOfBlocks(build->index), true);
   }
@@ -132,7 +134,10 @@ void flush(BuildState* build) {
 
 void insert_into_pages(BuildState* build, const RowVector& row, core::RowId id) {
   ItemPointerData tid = to_item_pointer(row_tid(id));
-  insert_row(build->index, &build->graph_state, row, &tid);
+  core::RowFigures figures;
+  if (!insert_row(build->index, &build->graph_state, row, &tid, &figures)) return;
+  build->drift.figures.add(figures);
+  build->drift.rows += 1;
 }
 
 /// Adds a row to the graph in memory, or to the pages if it does not fit any more.
@@ -153,7 +158,13 @@ void add_to_graph(BuildState* build, const RowVector& row, core::RowId id) {
   } else {
     const core::PlacedPoint point =
         core::place_point(build->graph_state->space, row.x, build->point, build->code);
+    const std::size_t before = build->graph.size();
     build->graph.add(id, row.hash, point, build->code);
+    if (build->graph.size() > before) {
+      build->drift.figures.add(
+          figures_of(build->graph_state->space, row.x, build->point, point));
+      build->drift.rows += 1;
+    }
   }
   build->indexed_rows += 1;
   pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_DONE,
@@ -240,7 +251,11 @@ IndexBuildResult* build(Relation heap, Relation index, IndexInfo* info) {
   const double heap_rows =
       table_index_build_scan(heap, index, info, true, true, add_row, state, nullptr);
   use_sample(state);
-  if (!state->is_flushed) flush(state);
+  if (!state->is_flushed) {
+    flush(state);
+  } else {
+    set_drift_base(index, state->graph_state->meta.drift_block, state->drift);
+  }
 
   auto* const result =
       static_cast<IndexBuildResult*>(MemoryContextAlloc(before, sizeof(IndexBuildResult)));
@@ -255,7 +270,8 @@ IndexBuildResult* build(Relation heap, Relation index, IndexInfo* info) {
 
 void build_empty(Relation index) {
   GraphState* const state = describe(index, options_of(index));
-  write_graph(index, INIT_FORKNUM, state, nullptr, SideRows{});
+  DriftBase drift{};
+  write_graph(index, INIT_FORKNUM, state, nullptr, SideRows{}, &drift);
   log_init_fork(index);
 }
 
