@@ -8,6 +8,7 @@ extern "C" {
 #include <cstring>
 
 #include "format/chain.hpp"
+#include "format/drift_page.hpp"
 #include "pg/am/graph/state.hpp"
 #include "pg/am/graph/tid_chain.hpp"
 #include "pg/inspect/check_pages.hpp"
@@ -117,7 +118,12 @@ class Checker {
   }
 
   void check_drift() {
-    read_kind(graph::kMetaBlock, {}, meta_.drift_block, PageKind::kDrift, page_);
+    const WholePage page =
+        read_kind(graph::kMetaBlock, {}, meta_.drift_block, PageKind::kDrift, page_);
+    if (format::at<format::DriftPage>(format::content_of(page), 0)->built_rows <
+        meta_.built_nodes) {
+      raise(meta_.drift_block, {"It knows fewer rows than the index was built with."});
+    }
   }
 
   /// Verifies a page by itself and notes what it is.

@@ -3,6 +3,7 @@
 
 extern "C" {
 #include "access/htup_details.h"
+#include "catalog/objectaddress.h"
 #include "catalog/pg_class.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -10,7 +11,9 @@ extern "C" {
 #include "utils/builtins.h"
 }
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "format/drift_summary.hpp"
 #include "pg/am/common/drift_sample.hpp"

@@ -1,5 +1,7 @@
 #include "pg/am/common/drift_sample.hpp"
 
+#include <cstring>
+
 #include "pg/buffer.hpp"
 
 namespace nearest::pg {
