@@ -2,9 +2,9 @@
 ///
 ///     | DriftPage | ... free ... |
 ///
-/// One inserted row in kDriftInterval is sampled. The last kRecentRows of them are there one by one,
-/// so that adding a row changes some twenty bytes; when all have been replaced, they are added to
-/// the sums of those before.
+/// One inserted row in kDriftInterval is sampled. The last kRecentRows of them are there one by
+/// one, so that adding a row changes some twenty bytes; when all have been replaced, they are added
+/// to the sums of those before.
 #pragma once
 
 #include "core/drift/figures.hpp"
@@ -17,8 +17,8 @@ namespace nearest::format {
 inline constexpr std::uint64_t kDriftInterval = 16;
 
 constexpr bool is_drift_sampled(const Tid& tid) {
-  const std::uint64_t place = std::uint64_t{tid.block_high} << 32 |
-                              std::uint64_t{tid.block_low} << 16 | tid.offset;
+  const std::uint64_t place =
+      std::uint64_t{tid.block_high} << 32 | std::uint64_t{tid.block_low} << 16 | tid.offset;
   return core::mix_bits((place + 1) * core::kRandomStep) % kDriftInterval == 0;
 }
 

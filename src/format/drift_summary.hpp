@@ -7,18 +7,16 @@
 namespace nearest::format {
 
 struct DriftSummary {
-  core::FigureMoments inserted;     ///< sampled rows, recent ones included
-  core::FigureMoments recent;       ///< the last up to kRecentRows of them
-  double scores[core::kFigures];    ///< of each figure
-  double built_imbalance;           ///< NaN without lists, or without rows in them
-  double inserted_imbalance;        ///< likewise
+  core::FigureMoments inserted;   ///< sampled rows, recent ones included
+  core::FigureMoments recent;     ///< the last up to kRecentRows of them
+  double scores[core::kFigures];  ///< of each figure
+  double built_imbalance;         ///< NaN without lists, or without rows in them
+  double inserted_imbalance;      ///< likewise
   double imbalance_score;
 };
 
 /// About how many rows were inserted.
-inline std::uint64_t inserted_rows(const DriftPage& page) {
-  return page.sampled * kDriftInterval;
-}
+inline std::uint64_t inserted_rows(const DriftPage& page) { return page.sampled * kDriftInterval; }
 
 /// page: without a fault.
 inline DriftSummary summarize(const DriftPage& page) {
@@ -43,9 +41,8 @@ inline DriftSummary summarize(const DriftPage& page) {
   const bool is_telling = static_cast<double>(page.built_rows) >= core::kFewestBuilt &&
                           static_cast<double>(page.sampled) >= core::kFewestInserted;
   if (is_telling) {
-    summary.imbalance_score =
-        core::imbalance_score(summary.built_imbalance,
-                              core::imbalance(page.built_in, inserted_in, n, kScale));
+    summary.imbalance_score = core::imbalance_score(
+        summary.built_imbalance, core::imbalance(page.built_in, inserted_in, n, kScale));
   }
   return summary;
 }

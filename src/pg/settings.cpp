@@ -201,8 +201,8 @@ void define_settings() {
                            PGC_USERSET, 0, nullptr, nullptr, nullptr);
   DefineCustomRealVariable("nearest.drift_retrain",
                            "How far inserted rows are off when nearest_drift says retrain.",
-                           kDriftUnit, &settings.drift_retrain, kDriftRetrain, 0,
-                           core::kMostScore, PGC_USERSET, 0, nullptr, nullptr, nullptr);
+                           kDriftUnit, &settings.drift_retrain, kDriftRetrain, 0, core::kMostScore,
+                           PGC_USERSET, 0, nullptr, nullptr, nullptr);
   MarkGUCPrefixReserved("nearest");
   define_graph_settings();
   define_ivfflat_settings();

@@ -74,7 +74,8 @@ TEST(DriftPage, recent_rows_are_the_last) {
 TEST(DriftSummary, sees_what_came_late) {
   DriftPage page = built_page(1000);
   const auto score = [&] { return summarize(page).scores[0]; };
-  for (std::uint32_t i = 0; i < 10000; ++i) page.add(row_of(1 + (i * 37 % 100) / 100.0, i % kLists));
+  for (std::uint32_t i = 0; i < 10000; ++i)
+    page.add(row_of(1 + (i * 37 % 100) / 100.0, i % kLists));
   EXPECT_LT(score(), 0.1);
   EXPECT_LT(summarize(page).imbalance_score, 0.1);
   for (std::uint32_t i = 0; i < kRecentRows - 2; ++i) page.add(row_of(3, i % kLists));

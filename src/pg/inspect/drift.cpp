@@ -37,7 +37,7 @@ struct IndexDrift {
   format::DriftSummary summary;
   core::Metric metric;
   bool is_trained;
-  double rows;          ///< by now, about
+  double rows;         ///< by now, about
   double needed_rows;  ///< to be trained
 };
 
@@ -66,8 +66,8 @@ void read_drift(Oid oid, IndexDrift* drift) {
     read_drift_page(own.index, meta.drift_block, meta.lists, &drift->page);
     drift->metric = meta.metric;
     drift->is_trained = meta.sample_rows > 0;
-    drift->needed_rows = std::max(
-        drift->needed_rows, static_cast<double>(inverted::options_of(own.index).lists));
+    drift->needed_rows =
+        std::max(drift->needed_rows, static_cast<double>(inverted::options_of(own.index).lists));
   }
   const auto built = static_cast<double>(drift->page.built_rows);
   if (built < core::kFewestBuilt) drift->is_trained = false;
@@ -89,8 +89,8 @@ void consider(Finding* worst, double score, bool is_harmless, const char* reason
   const Settings& settings = current_settings();
   core::Verdict verdict = core::verdict_of(score, {settings.drift_watch, settings.drift_retrain});
   if (is_harmless && verdict == core::Verdict::kRetrain) verdict = core::Verdict::kWatch;
-  const bool is_worse = verdict > worst->verdict ||
-                        (verdict == worst->verdict && score > worst->score);
+  const bool is_worse =
+      verdict > worst->verdict || (verdict == worst->verdict && score > worst->score);
   worst->score = std::max(worst->score, score);
   if (!is_worse || verdict == core::Verdict::kOk) return;
   worst->verdict = verdict;
@@ -113,23 +113,22 @@ Finding judge(const IndexDrift& drift) {
     const core::Moments& built = drift.page.built.of[i];
     const core::Moments& inserted = summary.inserted.of[i];
     const core::Moments& recent = summary.recent.of[i];
-    const bool is_recent = core::shift_score(figure, built, recent) >
-                           core::shift_score(figure, built, inserted);
+    const bool is_recent =
+        core::shift_score(figure, built, recent) > core::shift_score(figure, built, inserted);
     consider(&worst, summary.scores[i],
              figure == core::Figure::kNorm && drift.metric == core::Metric::kCosine,
              psprintf("%s of %s rows is %.3g on average, %.3g when built", kFigureNames[i],
-                      is_recent ? "recent" : "inserted",
-                      is_recent ? recent.mean : inserted.mean, built.mean));
+                      is_recent ? "recent" : "inserted", is_recent ? recent.mean : inserted.mean,
+                      built.mean));
   }
   consider(&worst, summary.imbalance_score, false,
            psprintf("%s of inserted rows is %.3g, %.3g when built", kImbalanceName,
                     summary.inserted_imbalance, summary.built_imbalance));
   if (worst.reason == nullptr) {
-    worst.reason = drift.page.sampled == 0
-                       ? "no row has been sampled since the build"
-                       : static_cast<double>(drift.page.sampled) < core::kFewestInserted
-                             ? "too few rows have been sampled since the build"
-                             : "inserted rows are like those of the build";
+    worst.reason = drift.page.sampled == 0 ? "no row has been sampled since the build"
+                   : static_cast<double>(drift.page.sampled) < core::kFewestInserted
+                       ? "too few rows have been sampled since the build"
+                       : "inserted rows are like those of the build";
   }
   return worst;
 }
@@ -180,8 +179,7 @@ NEAREST_FUNCTION(nearest_drift) {
   const Finding found = judge(drift);
   Datum values[kColumns];
   bool nulls[kColumns] = {};
-  values[kVerdict] =
-      CStringGetTextDatum(kVerdictNames[static_cast<std::size_t>(found.verdict)]);
+  values[kVerdict] = CStringGetTextDatum(kVerdictNames[static_cast<std::size_t>(found.verdict)]);
   values[kReason] = CStringGetTextDatum(found.reason);
   values[kWorst] = Float8GetDatum(found.score);
   values[kBuiltRows] = Int64GetDatum(static_cast<int64>(drift.page.built_rows));

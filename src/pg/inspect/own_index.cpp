@@ -53,9 +53,10 @@ OwnIndex open_own_index(Oid oid, const char* what) {
                     errdetail("Index \"%s\" is of another session.", name)));
   }
   if (!index->rd_index->indisvalid) {
-    ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                    errmsg("cannot %s index \"%s\"", what, name), errdetail("The index is not valid."),
-                    errhint("Its creation was interrupted: drop it or REINDEX it.")));
+    ereport(ERROR,
+            (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+             errmsg("cannot %s index \"%s\"", what, name), errdetail("The index is not valid."),
+             errhint("Its creation was interrupted: drop it or REINDEX it.")));
   }
   if (RecoveryInProgress() && !RelationIsPermanent(index)) {
     ereport(ERROR, (errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),

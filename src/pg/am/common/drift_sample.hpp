@@ -6,6 +6,7 @@
 #include "pg/postgres.hpp"
 
 extern "C" {
+#include "storage/bufpage.h"
 #include "utils/rel.h"
 }
 

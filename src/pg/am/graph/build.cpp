@@ -161,8 +161,7 @@ void add_to_graph(BuildState* build, const RowVector& row, core::RowId id) {
     const std::size_t before = build->graph.size();
     build->graph.add(id, row.hash, point, build->code);
     if (build->graph.size() > before) {
-      build->drift.figures.add(
-          figures_of(build->graph_state->space, row.x, build->point, point));
+      build->drift.figures.add(figures_of(build->graph_state->space, row.x, build->point, point));
       build->drift.rows += 1;
     }
   }

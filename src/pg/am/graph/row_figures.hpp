@@ -19,8 +19,8 @@ inline core::RowFigures figures_of(const core::GraphSpace& space, core::VectorVi
   figures.set(core::Figure::kNorm, core::norm_of(x));
   if (!point.is_coded) return figures;
   const core::VectorView<float> placed{y, x.size()};
-  const double length = space.metric == core::Metric::kL1 ? core::absolute_norm_of(placed)
-                                                          : core::norm_of(placed);
+  const double length =
+      space.metric == core::Metric::kL1 ? core::absolute_norm_of(placed) : core::norm_of(placed);
   figures.set(core::Figure::kCentroidDistance, length * space.unit);
   figures.set(core::Figure::kCodeError, length > 0 ? point.code.error / length : 0);
   return figures;

@@ -32,10 +32,10 @@ struct ListPages {
   static ListPages of(const format::ListShape& shape, std::uint64_t rows);
 };
 
-/// Writes metapage, streams, centroids, directory and drift page. The index must have no pages yet. Where
-/// everything is gets filled in in the state's metapage. sizes: (directory_entries) rows of each
-/// list; their pages follow in this order, those of rows before those of cold codes. figures: of
-/// the rows.
+/// Writes metapage, streams, centroids, directory and drift page. The index must have no pages yet.
+/// Where everything is gets filled in in the state's metapage. sizes: (directory_entries) rows of
+/// each list; their pages follow in this order, those of rows before those of cold codes. figures:
+/// of the rows.
 void write_head(PageFile* file, InvertedState* state, const Trained& trained,
                 const std::uint64_t* sizes, const core::FigureMoments& figures);
 

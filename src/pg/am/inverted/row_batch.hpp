@@ -38,7 +38,7 @@ class RowBatch {
   float *x_, *y_, *work_;  ///< (capacity, dim) vectors and points; for each thread
   PlacedRow* placed_;      ///< (capacity)
   std::uint32_t* lists_;
-  std::byte* records_;  ///< (capacity, record bytes)
+  std::byte* records_;             ///< (capacity, record bytes)
   core::RowFigures* row_figures_;  ///< (capacity)
   core::FigureMoments figures_;
 };
