@@ -49,7 +49,7 @@ SELECT index, figure, round(built_mean::numeric, 1) AS built, round(inserted_mea
 CREATE TABLE drift_kept AS SELECT index, sampled_rows FROM drift_all;
 BEGIN;
 INSERT INTO drift_rows SELECT i, drift_vector(i - 10000, 0) FROM generate_series(10001, 12000) AS i;
-SELECT index, sampled_rows > k.sampled_rows AS more FROM drift_all JOIN drift_kept AS k USING (index) ORDER BY index;
+SELECT index, d.sampled_rows > k.sampled_rows AS more FROM drift_all AS d JOIN drift_kept AS k USING (index) ORDER BY index;
 ROLLBACK;
 
 -- another kind: noticed within a thousand rows, though four thousand of the first kind came before
@@ -63,7 +63,7 @@ INSERT INTO drift_kept SELECT index, sampled_rows FROM drift_all;
 DELETE FROM drift_rows WHERE id > 4000;
 VACUUM drift_rows;
 VACUUM drift_rows;
-SELECT index, verdict, sampled_rows = k.sampled_rows AS kept FROM drift_all JOIN drift_kept AS k USING (index) ORDER BY index;
+SELECT index, verdict, d.sampled_rows = k.sampled_rows AS kept FROM drift_all AS d JOIN drift_kept AS k USING (index) ORDER BY index;
 
 -- longer vectors; angles do not depend on lengths
 REINDEX TABLE drift_rows;
@@ -116,10 +116,12 @@ SELECT verdict, built_rows FROM nearest_drift('drift_temporary_v');
 
 -- a graph that does not fit into memory: what is inserted by the build belongs to the build
 SET maintenance_work_mem = '1MB';
+SET client_min_messages = notice;
 CREATE TABLE drift_large AS SELECT i AS id, drift_vector(i, i % 8) AS v FROM generate_series(1, 5000) AS i;
 ALTER TABLE drift_large ALTER v TYPE vector(8);
 CREATE INDEX drift_large_v ON drift_large USING hnsw (v vector_l2_ops);
 RESET maintenance_work_mem;
+SET client_min_messages = warning;
 SELECT * FROM nearest_drift('drift_large_v');
 SELECT nodes FROM nearest_check('drift_large_v');
 
