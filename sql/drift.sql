@@ -22,23 +22,23 @@ CREATE VIEW drift_figures AS SELECT i.indexrelid::regclass::text AS index, d.*
 -- built on nothing: first too few rows, then enough
 SELECT * FROM drift_all ORDER BY index;
 SELECT * FROM drift_figures ORDER BY index, figure;
-INSERT INTO drift_rows SELECT i, drift_vector(i, 0) FROM generate_series(1, 2000) AS i;
+INSERT INTO drift_rows SELECT i, drift_vector(i, 0) FROM generate_series(1, 1000) AS i;
 SELECT * FROM drift_all ORDER BY index;
 
 -- a rebuild begins anew; NULLs and zero vectors under cosine have no figures
 INSERT INTO drift_rows VALUES (-1, NULL), (-2, '[0,0,0,0,0,0,0,0]');
 REINDEX TABLE drift_rows;
 SELECT * FROM drift_all ORDER BY index;
-INSERT INTO drift_rows SELECT -i, CASE WHEN i % 2 = 0 THEN '[0,0,0,0,0,0,0,0]'::vector END FROM generate_series(3, 300) AS i;
+INSERT INTO drift_rows SELECT -i, CASE WHEN i % 2 = 0 THEN '[0,0,0,0,0,0,0,0]'::vector END FROM generate_series(3, 150) AS i;
 SELECT index, verdict, reason, sampled_rows > 0 AS sampled FROM drift_all WHERE index ~ 'cosine' ORDER BY index;
 DELETE FROM drift_rows WHERE id < 0;
 VACUUM drift_rows;
 REINDEX TABLE drift_rows;
 
 -- more of the same
-INSERT INTO drift_rows SELECT i, drift_vector(i, 0) FROM generate_series(2001, 2100) AS i;
+INSERT INTO drift_rows SELECT i, drift_vector(i, 0) FROM generate_series(1001, 1100) AS i;
 SELECT * FROM drift_all ORDER BY index;
-INSERT INTO drift_rows SELECT i, drift_vector(i, 0) FROM generate_series(2101, 4000) AS i;
+INSERT INTO drift_rows SELECT i, drift_vector(i, 0) FROM generate_series(1101, 2000) AS i;
 SELECT index, verdict, reason, score < 0.5 AS low, built_rows, inserted_rows, sampled_rows FROM drift_all ORDER BY index;
 SELECT index, figure, round(built_mean::numeric, 1) AS built, round(inserted_mean::numeric, 1) AS inserted,
   abs(recent_mean - inserted_mean) < 0.3 * inserted_mean AS alike, built_spread < built_mean AS built_spread,
@@ -48,26 +48,26 @@ SELECT index, figure, round(built_mean::numeric, 1) AS built, round(inserted_mea
 -- equal vectors share a node, which tells nothing new
 CREATE TABLE drift_kept AS SELECT index, sampled_rows FROM drift_all;
 BEGIN;
-INSERT INTO drift_rows SELECT i, drift_vector(i - 10000, 0) FROM generate_series(10001, 12000) AS i;
+INSERT INTO drift_rows SELECT i, drift_vector(i - 10000, 0) FROM generate_series(10001, 10300) AS i;
 SELECT index, d.sampled_rows > k.sampled_rows AS more FROM drift_all AS d JOIN drift_kept AS k USING (index) ORDER BY index;
 ROLLBACK;
 
--- another kind: noticed within a thousand rows, though four thousand of the first kind came before
-INSERT INTO drift_rows SELECT i, drift_vector(i, 4) FROM generate_series(4001, 5000) AS i;
+-- another kind: noticed within a thousand rows, though two thousand of the first kind came before
+INSERT INTO drift_rows SELECT i, drift_vector(i, 4) FROM generate_series(2001, 2700) AS i;
 SELECT index, verdict, split_part(reason, ' ', 1) || ' ' || split_part(reason, ' ', 3) AS reason, score > 1 AS high
   FROM drift_all ORDER BY index;
 
 -- VACUUM keeps what was found
 TRUNCATE drift_kept;
 INSERT INTO drift_kept SELECT index, sampled_rows FROM drift_all;
-DELETE FROM drift_rows WHERE id > 4000;
+DELETE FROM drift_rows WHERE id > 2000;
 VACUUM drift_rows;
 VACUUM drift_rows;
 SELECT index, verdict, d.sampled_rows = k.sampled_rows AS kept FROM drift_all AS d JOIN drift_kept AS k USING (index) ORDER BY index;
 
 -- longer vectors; angles do not depend on lengths
 REINDEX TABLE drift_rows;
-INSERT INTO drift_rows SELECT i, drift_vector(i, 0) * '[3,3,3,3,3,3,3,3]' FROM generate_series(4001, 4500) AS i;
+INSERT INTO drift_rows SELECT i, drift_vector(i, 0) * '[3,3,3,3,3,3,3,3]' FROM generate_series(2001, 2400) AS i;
 SELECT index, verdict, split_part(reason, ' ', 1) || ' ' || split_part(reason, ' ', 3) AS reason, score > 2 AS high
   FROM drift_all ORDER BY index;
 SELECT index, round(built_mean::numeric, 2) AS built, round(inserted_mean::numeric, 2) AS inserted
@@ -90,7 +90,7 @@ TRUNCATE drift_rows;
 INSERT INTO drift_rows SELECT i, drift_vector(i, i % 8) FROM generate_series(1, 800) AS i;
 CREATE INDEX drift_lists ON drift_rows USING ivfflat (v vector_l2_ops) WITH (lists = 50);
 INSERT INTO drift_rows SELECT i, (SELECT v + ('[' || i / 1e6 || ',0,0,0,0,0,0,0]')::vector FROM drift_rows WHERE id = 7)
-  FROM generate_series(1001, 3000) AS i;
+  FROM generate_series(1001, 2000) AS i;
 SELECT verdict, split_part(reason, ' ', 1) AS reason FROM nearest_drift('drift_lists');
 SELECT figure, built_mean < 3 AS built, inserted_mean > 10 AS inserted, built_spread, recent_mean FROM nearest_drift_figures('drift_lists')
   WHERE figure = 'list_imbalance';
@@ -117,7 +117,7 @@ SELECT verdict, built_rows FROM nearest_drift('drift_temporary_v');
 -- a graph that does not fit into memory: what is inserted by the build belongs to the build
 SET maintenance_work_mem = '1MB';
 SET client_min_messages = notice;
-CREATE TABLE drift_large AS SELECT i AS id, drift_vector(i, i % 8) AS v FROM generate_series(1, 5000) AS i;
+CREATE TABLE drift_large AS SELECT i AS id, drift_vector(i, i % 8) AS v FROM generate_series(1, 2000) AS i;
 ALTER TABLE drift_large ALTER v TYPE vector(8);
 CREATE INDEX drift_large_v ON drift_large USING hnsw (v vector_l2_ops);
 RESET maintenance_work_mem;
