@@ -18,13 +18,11 @@ Printed: after how many rows a look (every 100, or every 500 of those that shoul
 said watch and retrain, the last verdict, the highest score of all looks and the last reason. Rows
 end after 1,000, but for like, same and classes.
 
---costs measures what the bookkeeping costs an insert: bytes of the log, and user instructions of
-the backend where `perf` may count them, for 4,000 rows into an index on half of the set. Take
-two builds of the extension for with and without.
+--costs shows instead what the bookkeeping adds to the log of an insert, of rows into an index on
+half of the set. Needs a superuser, and the contrib modules pg_walinspect and pageinspect.
 """
 
 import argparse
-import subprocess
 import tempfile
 from pathlib import Path
 
@@ -143,10 +141,30 @@ def show_verdicts(bench, options):
                     )
 
 
+# Of the records from one place of the log to another: bytes of all that touch the index, and of
+# those that touch its drift page. Whole pages, of the first change after a checkpoint, do not count.
+LOG = """
+WITH drift AS (
+    SELECT block FROM generate_series(0, pg_relation_size(%(index)s::text::regclass) / 8192 - 1) AS block
+    WHERE get_byte(get_raw_page(%(index)s::text, block::int), 8188) = 12
+), records AS MATERIALIZED (
+    SELECT record_length - fpi_length AS bytes, block_ref || ' ' AS blocks
+    FROM pg_get_wal_records_info(%(begin)s::pg_lsn, %(end)s::pg_lsn)
+), own AS (
+    SELECT bytes, blocks FROM records
+    WHERE blocks LIKE '%%/' || pg_relation_filenode(%(index)s::text::regclass) || ' %%'
+)
+SELECT sum(bytes), sum(bytes) FILTER (WHERE blocks LIKE '%%blk ' || drift.block || ' %%')
+FROM own, drift
+"""
+
+
 def show_costs(bench, options):
-    print("| set | method | metric | WAL bytes an insert | instructions an insert |")
+    print("| set | method | metric | bytes an insert, of the index | of its drift page |")
     print("| --- | --- | --- | --- | --- |")
-    backend = bench.run("SELECT pg_backend_pid()").fetchone()[0]
+    bench.run("CREATE EXTENSION IF NOT EXISTS pg_walinspect")
+    bench.run("CREATE EXTENSION IF NOT EXISTS pageinspect")
+    position = "SELECT pg_current_wal_insert_lsn()::text"
     for name in options.set or sets.names(options.data):
         base = sets.read(options.data, name).base
         half = len(base) // 2
@@ -154,41 +172,17 @@ def show_costs(bench, options):
         for method in options.method:
             for metric in options.metric:
                 bench.build(base[:half], method, metric)
-                bench.insert(rows[:50])
-                bench.run("CHECKPOINT")
-                bench.insert(rows[50:500])  # what a checkpoint costs once is another matter
-                begin = bench.run("SELECT pg_current_wal_insert_lsn()").fetchone()[0]
-                counter = count(backend)
-                bench.insert(rows[500:])
-                instructions = counter()
-                n_bytes = bench.run(
-                    "SELECT pg_current_wal_insert_lsn() - %s::pg_lsn", [begin]
-                ).fetchone()[0]
-                n = len(rows) - 500
+                begin = bench.run(position).fetchone()[0]
+                bench.insert(rows)
+                end = bench.run(position).fetchone()[0]
+                bench.run("SELECT pg_logical_emit_message(true, 'bench', '')")  # waits for the disk
+                names = {"index": INDEX, "begin": begin, "end": end}
+                log = [float(n) / len(rows) for n in bench.run(LOG, names).fetchone()]
                 print(
-                    f"| {name} | {method} | {metric} | {float(n_bytes) / n:,.1f} |"
-                    f" {instructions / n:,.0f} |",
+                    f"| {name} | {method} | {metric} | {log[0]:,.0f} |"
+                    f" {log[1]:.1f}, {log[1] / log[0]:.2%} |",
                     flush=True,
                 )
-
-
-def count(backend):
-    """Counts user instructions of a process until the result is called."""
-    try:
-        perf = subprocess.Popen(
-            ["perf", "stat", "-x,", "-e", "instructions:u", "-p", str(backend)],
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-    except OSError:
-        return lambda: float("nan")
-
-    def stop():
-        perf.send_signal(2)
-        fields = perf.communicate()[1].split(",")
-        return float(fields[0]) if fields[0].isdigit() else float("nan")
-
-    return stop
 
 
 def main():
@@ -201,7 +195,7 @@ def main():
     parser.add_argument("--scenario", nargs="+", help="default: all")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--costs", action="store_true")
-    parser.add_argument("--rows", type=int, default=4500, help="for --costs")
+    parser.add_argument("--rows", type=int, default=4000, help="for --costs")
     options = parser.parse_args()
     (show_costs if options.costs else show_verdicts)(Bench(options), options)
 
