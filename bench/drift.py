@@ -142,10 +142,12 @@ def show_verdicts(bench, options):
 
 
 # Of the records from one place of the log to another: bytes of all that touch the index, and of
-# those that touch its drift page. Whole pages, of the first change after a checkpoint, do not count.
+# those that touch its drift page. Whole pages, as of the first change after a checkpoint, do not
+# count.
 LOG = """
 WITH drift AS (
-    SELECT block FROM generate_series(0, pg_relation_size(%(index)s::text::regclass) / 8192 - 1) AS block
+    SELECT block
+    FROM generate_series(0, pg_relation_size(%(index)s::text::regclass) / 8192 - 1) AS block
     WHERE get_byte(get_raw_page(%(index)s::text, block::int), 8188) = 12
 ), records AS MATERIALIZED (
     SELECT record_length - fpi_length AS bytes, block_ref || ' ' AS blocks

@@ -199,9 +199,9 @@ TEST(Verify, survives_every_flipped_bit_and_byte) {
 TEST(Verify, survives_pages_of_one_byte_value) {
   const TestIndex index;
   for (int value = 0; value < 256; ++value) {
-    for (const PageKind kind : {PageKind::kMeta, PageKind::kCenter, PageKind::kEntries,
-                                PageKind::kNodes, PageKind::kTids, PageKind::kFree,
-                                PageKind::kDrift}) {
+    for (const PageKind kind :
+         {PageKind::kMeta, PageKind::kCenter, PageKind::kEntries, PageKind::kNodes, PageKind::kTids,
+          PageKind::kFree, PageKind::kDrift}) {
       const TestPage page = make_page(kind, content_bytes(kBlock));
       std::ranges::fill(page.content(), static_cast<std::byte>(value));
       (void)verify(index, page);
