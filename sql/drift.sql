@@ -104,6 +104,16 @@ SELECT * FROM nearest_drift('drift_lists');
 SELECT verdict, reason FROM nearest_drift('drift_flat');
 SELECT verdict, reason FROM nearest_drift('drift_hnsw');
 
+-- many rows, of which few tell something: REINDEX would not help
+CREATE TABLE drift_few AS SELECT i AS id, CASE WHEN i % 2 = 0 THEN drift_vector(1, 0) END AS v FROM generate_series(1, 600) AS i;
+ALTER TABLE drift_few ALTER v TYPE vector(8);
+CREATE INDEX drift_few_hnsw ON drift_few USING hnsw (v vector_l2_ops);
+UPDATE drift_few SET v = NULL WHERE id > 100;
+CREATE INDEX drift_few_flat ON drift_few USING ivfflat (v vector_l2_ops);
+VACUUM ANALYZE drift_few;
+SELECT verdict, reason FROM nearest_drift('drift_few_hnsw');
+SELECT verdict, reason FROM nearest_drift('drift_few_flat');
+
 -- unlogged and temporary ones
 CREATE UNLOGGED TABLE drift_unlogged AS SELECT i AS id, drift_vector(i, 0) AS v FROM generate_series(1, 200) AS i;
 ALTER TABLE drift_unlogged ALTER v TYPE vector(8);
@@ -149,6 +159,6 @@ SELECT verdict FROM nearest_drift('drift_hnsw');
 SELECT count(*) > 0 AS some FROM nearest_drift_figures('drift_flat');
 RESET ROLE;
 REVOKE ALL ON SCHEMA public FROM regress_drift;
-DROP TABLE drift_rows, drift_kept, drift_unlogged, drift_temporary, drift_large, drift_parts CASCADE;
+DROP TABLE drift_rows, drift_kept, drift_unlogged, drift_temporary, drift_large, drift_few, drift_parts CASCADE;
 DROP ROLE regress_drift;
 DROP FUNCTION drift_vector;

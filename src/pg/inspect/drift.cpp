@@ -71,8 +71,8 @@ void read_drift(Oid oid, IndexDrift* drift) {
   }
   const auto built = static_cast<double>(drift->page.built_rows);
   if (built < core::kFewestBuilt) drift->is_trained = false;
-  drift->rows = std::max(built + static_cast<double>(format::inserted_rows(drift->page)),
-                         static_cast<double>(own.index->rd_rel->reltuples));
+  // Not the table's count: rows without vectors and equal ones would never be enough.
+  drift->rows = built + static_cast<double>(format::inserted_rows(drift->page));
   drift->summary = format::summarize(drift->page);
   close_own_index(own);
 }
