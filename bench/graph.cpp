@@ -116,7 +116,8 @@ std::unique_ptr<Built> build(const VectorSet& set) {
   auto built = std::make_unique<Built>();
   built->set = &set;
   settle(*built);
-  built->graph.prepare(HeapArena{}, built->space, core::kDefaultM, core::kDefaultEfConstruction);
+  built->graph.prepare(HeapArena{}, built->space, core::kDefaultM, core::kDefaultEfConstruction, 1);
+  core::SerialRunner alone;
   std::vector<float> y(set.dim);
   std::vector<std::int8_t> z(set.dim);
   for (std::size_t i = 0; i < set.rows; ++i) {
@@ -124,10 +125,10 @@ std::unique_ptr<Built> build(const VectorSet& set) {
     const core::PlacedPoint point = core::place_point(built->space, row, y.data(), z.data());
     const std::string_view bytes(reinterpret_cast<const char*>(row.data()),
                                  set.dim * sizeof(float));
-    built->graph.add(i, std::hash<std::string_view>{}(bytes), point, z.data());
+    built->graph.add(alone, i, std::hash<std::string_view>{}(bytes), point, z.data());
   }
+  built->graph.finish(alone);
   const std::size_t n = built->graph.size();
-  built->graph.finish(0, static_cast<core::NodeId>(n));
   built->decoded.resize(n * set.dim);
   for (core::NodeId id = 0; id < n; ++id) {
     core::decode_scalar(built->graph.code(id), built->graph.node(id).code.scale,

@@ -101,6 +101,7 @@ INSERT INTO hnsw_large SELECT i, CASE WHEN i % 500 = 0 THEN NULL WHEN i % 5 = 0 
   FROM generate_series(1, 4000) AS i;
 \set VERBOSITY terse
 SET maintenance_work_mem = '1MB';
+SET max_parallel_maintenance_workers = 0;  -- each thread takes a bit of it
 CREATE INDEX hnsw_small ON hnsw_large USING hnsw (v vector_l2_ops);
 SELECT * FROM hnsw_check('hnsw_large');
 INSERT INTO hnsw_large SELECT i, hnsw_point(i, 8) FROM generate_series(4001, 4100) AS i;
@@ -115,6 +116,7 @@ SELECT count(*), count(DISTINCT id) FROM (SELECT id FROM hnsw_huge ORDER BY v <-
 SELECT id FROM hnsw_huge ORDER BY v <-> (SELECT v FROM hnsw_huge WHERE id = 17) LIMIT 1;
 DROP TABLE hnsw_huge;
 RESET maintenance_work_mem;
+RESET max_parallel_maintenance_workers;
 \set VERBOSITY default
 
 -- partial and of an expression

@@ -1,4 +1,5 @@
-/// Who runs the work of a training: the caller, on threads of its own and with its own interrupts.
+/// Who runs the work of a training or of a build: the caller, on threads of its own and with its
+/// own interrupts.
 #pragma once
 
 #include <concepts>
@@ -21,6 +22,14 @@ concept Runner = requires(R runner, void (*f)(std::size_t), std::size_t n) {
   runner.round(n, n);
 };
 
+/// Runs chunks likewise, and tells f which thread runs it: below size(), for work space of its own.
+template <class T>
+concept Team = requires(T team, void (*f)(std::size_t), std::size_t n) {
+  team.run(n, f);
+  { team.size() } -> std::convertible_to<std::size_t>;
+  { team.thread() } -> std::convertible_to<std::size_t>;
+};
+
 /// All on the calling thread, without interrupts.
 struct SerialRunner {
   template <class F>
@@ -28,6 +37,8 @@ struct SerialRunner {
     for (std::size_t chunk = 0; chunk < n; ++chunk) f(chunk);
   }
   void round(std::size_t, std::size_t) const {}
+  static constexpr std::size_t size() { return 1; }
+  static constexpr std::size_t thread() { return 0; }
 };
 
 /// The range of one chunk.

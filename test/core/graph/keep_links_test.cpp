@@ -199,16 +199,17 @@ TEST(KeepLinks, every_node_of_a_built_graph_can_be_reached_afterwards) {
   space.unit = 1;
   TestMemory graph_memory;
   MemoryGraph<TestMemory::Arena> graph;
-  graph.prepare(graph_memory.arena(), space, 2, 8);
+  graph.prepare(graph_memory.arena(), space, 2, 8, 1);
+  SerialRunner alone;
   for (std::size_t i = 0; i < kRows; ++i) {
     std::vector<float> x(kDim), y(kDim);
     for (float& element : x) element = normal(random);
     x[random() % kDim] += static_cast<float>(100 * (random() % 10));
     std::vector<std::int8_t> z(kDim);
     const PlacedPoint point = place_point(space, x, y.data(), z.data());
-    graph.add(i, i, point, z.data());
+    graph.add(alone, i, i, point, z.data());
   }
-  graph.finish(0, kRows);
+  graph.finish(alone);
   TestMemory memory;
   const std::vector<NodeId> entries = {5, 1700};
   const Keepers keepers = keep(graph, entries, memory);

@@ -9,6 +9,7 @@
 #include <random>
 #include <set>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -66,7 +67,20 @@ void add(MemoryGraph<TestMemory::Arena, kMaxEntries>& graph, const GraphSpace& s
   Vector y(x.size());
   std::vector<std::int8_t> z(x.size());
   const PlacedPoint point = place_point(space, x, y.data(), z.data());
-  graph.add(row, hash, point, z.data());
+  SerialRunner alone;
+  graph.add(alone, row, hash, point, z.data());
+}
+
+template <class G>
+void link_all(G& graph) {
+  SerialRunner alone;
+  graph.link_batch(alone);
+}
+
+template <class G>
+void finish(G& graph) {
+  SerialRunner alone;
+  graph.finish(alone);
 }
 
 double operator_result(Metric metric, const Vector& a, const Vector& b) {
@@ -120,11 +134,10 @@ TEST(MemoryGraph, greedy_search_over_its_links_finds_the_nearest_by_every_metric
     const GraphSpace space = space_for(metric, kDim, rows);
     TestMemory memory;
     Graph graph;
-    graph.prepare(memory.arena(), space, kM, 60);
+    graph.prepare(memory.arena(), space, kM, 60, 1);
     for (std::size_t i = 0; i < kRows; ++i) add(graph, space, i, i, rows[i]);
     ASSERT_EQ(graph.size(), kRows);
-    graph.finish(0, 1000);
-    graph.finish(1000, kRows);
+    finish(graph);
     for (NodeId id = 0; id < kRows; ++id) {
       const auto links = graph.links(id);
       ASSERT_LE(links.size(), links_of(kM));
@@ -156,6 +169,99 @@ TEST(MemoryGraph, greedy_search_over_its_links_finds_the_nearest_by_every_metric
   }
 }
 
+/// Three threads that run chunks from the last one on.
+struct BackwardTeam {
+  static constexpr std::size_t kThreads = 3;
+
+  template <class F>
+  void run(std::size_t n, F&& f) {
+    const auto run_some = [&](std::size_t thread) {
+      own_number = thread;
+      for (std::size_t i = n; i-- > 0;) {
+        if (i % kThreads == thread) f(i);
+      }
+    };
+    std::thread second(run_some, 1), third(run_some, 2);
+    run_some(0);
+    second.join();
+    third.join();
+  }
+  static constexpr std::size_t size() { return kThreads; }
+  static std::size_t thread() { return own_number; }
+
+  static thread_local std::size_t own_number;
+};
+thread_local std::size_t BackwardTeam::own_number = 0;
+
+/// The first row is near all others, so that many threads would link to it at once.
+TEST(MemoryGraph, a_node_that_a_whole_batch_links_to_has_each_link_once) {
+  constexpr std::size_t kDim = 100, kRows = 200;
+  std::vector<Vector> rows{Vector(kDim, 0)};
+  for (std::size_t i = 1; i < kRows; ++i) {
+    rows.emplace_back(kDim, 0);
+    rows.back()[i / 2] = i % 2 == 0 ? 1 : -1;
+  }
+  const GraphSpace space = space_for(Metric::kL1, kDim, rows);
+  TestMemory memory;
+  Graph graph;
+  BackwardTeam team;
+  graph.prepare(memory.arena(), space, 100, 400, BackwardTeam::kThreads);
+  for (std::size_t i = 0; i < kRows; ++i) {
+    Vector y(kDim);
+    std::vector<std::int8_t> z(kDim);
+    graph.add(team, i, i, place_point(space, rows[i], y.data(), z.data()), z.data());
+  }
+  graph.link_batch(team);
+  for (NodeId id = 0; id < kRows; ++id) {
+    std::set<NodeId> distinct;
+    for (const Neighbor& link : graph.links(id)) ASSERT_TRUE(distinct.insert(link.id).second);
+  }
+  EXPECT_EQ(graph.links(0).size(), kRows - 1);
+}
+
+/// Some rows come twice: near one another, and far apart.
+TEST(MemoryGraph, is_the_same_whatever_the_number_of_threads) {
+  constexpr std::size_t kDim = 12, kRows = 1500;
+  Rows source(kDim);
+  std::vector<Vector> rows;
+  for (std::size_t i = 0; i < kRows; ++i) {
+    rows.push_back(i % 10 == 3 ? rows[i - 1] : i % 10 == 7 ? rows[i / 2] : source.next());
+  }
+  const GraphSpace space = space_for(Metric::kL2, kDim, rows);
+  TestMemory memory;
+  Graph by_one, by_three;
+  SerialRunner alone;
+  BackwardTeam team;
+  by_one.prepare(memory.arena(), space, 6, 30, 1);
+  by_three.prepare(memory.arena(), space, 6, 30, BackwardTeam::kThreads);
+  for (std::size_t i = 0; i < kRows; ++i) {
+    Vector y(kDim);
+    std::vector<std::int8_t> z(kDim);
+    const PlacedPoint point = place_point(space, rows[i], y.data(), z.data());
+    const auto hash = static_cast<std::uint64_t>(rows[i][0] * 1e6F);
+    by_one.add(alone, i, hash, point, z.data());
+    by_three.add(team, i, hash, point, z.data());
+  }
+  by_one.finish(alone);
+  by_three.finish(team);
+  ASSERT_EQ(by_one.size(), by_three.size());
+  EXPECT_LE(by_one.size(), kRows * 8 / 10 + 5);
+  ASSERT_TRUE(std::ranges::equal(by_one.entries(), by_three.entries()));
+  std::size_t n_rows = 0;
+  for (NodeId id = 0; id < by_one.size(); ++id) {
+    const auto one = by_one.links(id), three = by_three.links(id);
+    ASSERT_EQ(by_one.node(id).row, by_three.node(id).row);
+    ASSERT_EQ(by_one.node(id).n_rows, by_three.node(id).n_rows);
+    n_rows += by_one.node(id).n_rows;
+    ASSERT_EQ(one.size(), three.size());
+    for (std::size_t i = 0; i < one.size(); ++i) {
+      ASSERT_EQ(one[i].id, three[i].id);
+      ASSERT_EQ(one[i].distance, three[i].distance);
+    }
+  }
+  EXPECT_EQ(n_rows, kRows);
+}
+
 TEST(MemoryGraph, equal_vectors_share_a_node_that_keeps_all_rows) {
   constexpr std::size_t kDim = 8, kDistinct = 50, kTimes = 7;
   Rows source(kDim);
@@ -165,12 +271,13 @@ TEST(MemoryGraph, equal_vectors_share_a_node_that_keeps_all_rows) {
     const GraphSpace space = space_for(metric, kDim, rows);
     TestMemory memory;
     Graph graph;
-    graph.prepare(memory.arena(), space, 4, 40);
+    graph.prepare(memory.arena(), space, 4, 40, 1);
     for (std::size_t time = 0; time < kTimes; ++time) {
       for (std::size_t i = 0; i < kDistinct; ++i) {
         add(graph, space, time * kDistinct + i, i, rows[i]);
       }
     }
+    link_all(graph);
     ASSERT_EQ(graph.size(), kDistinct);
     std::set<RowId> seen;
     for (NodeId id = 0; id < kDistinct; ++id) {
@@ -194,8 +301,9 @@ TEST(MemoryGraph, vectors_of_equal_code_but_other_hash_are_nodes_of_their_own) {
   const GraphSpace space = space_for(Metric::kL2, 3, {{1, 2, 3}});
   TestMemory memory;
   Graph graph;
-  graph.prepare(memory.arena(), space, 2, 10);
+  graph.prepare(memory.arena(), space, 2, 10, 1);
   for (std::uint64_t i = 0; i < 4; ++i) add(graph, space, i, i, {1, 2, 3});
+  link_all(graph);
   EXPECT_EQ(graph.size(), 4U);
 }
 
@@ -205,7 +313,7 @@ TEST(MemoryGraph, nodes_of_one_segment_and_more_stay_where_they_are) {
   const GraphSpace space = space_for(Metric::kL2, 4, {{1, 2, 3, 4}});
   TestMemory memory;
   Graph graph;
-  graph.prepare(memory.arena(), space, 2, 8);
+  graph.prepare(memory.arena(), space, 2, 8, 1);
   const Graph::Node* first = nullptr;
   for (std::size_t i = 0; i < kRows; ++i) {
     add(graph, space, i, i, source.next());
@@ -221,14 +329,14 @@ TEST(MemoryGraph, one_row_and_rows_without_a_code_are_kept) {
   const GraphSpace space = space_for(Metric::kL2, 3, {{1, 2, 3}});
   TestMemory memory;
   Graph graph;
-  graph.prepare(memory.arena(), space, 2, 10);
+  graph.prepare(memory.arena(), space, 2, 10, 1);
   add(graph, space, 0, 1, {1, 2, 3});
   EXPECT_EQ(graph.links(0).size(), 0U);
   add(graph, space, 1, 2, {3e38F, 0, 0});
   add(graph, space, 2, 3, {0, -3e38F, 0});
   EXPECT_EQ(graph.size(), 3U);
   EXPECT_EQ(graph.node(1).code.error, std::numeric_limits<float>::infinity());
-  graph.finish(0, 3);
+  finish(graph);
   for (NodeId id = 0; id < 3; ++id) EXPECT_EQ(graph.links(id).size(), 2U);
 }
 
@@ -247,13 +355,14 @@ TEST(MemoryGraph, late_rows_of_an_early_cluster_connect_to_it) {
   const GraphSpace space = space_for(Metric::kL2, kDim, {row_of(0)});
   TestMemory memory;
   MemoryGraph<TestMemory::Arena, 32> graph;
-  graph.prepare(memory.arena(), space, 4, 16);
+  graph.prepare(memory.arena(), space, 4, 16, 1);
   for (std::size_t i = 0; i < kClusters * kPerCluster; ++i) {
     add(graph, space, i, i, row_of(i / kPerCluster));
   }
   for (std::size_t i = 0; i < kLate; ++i) {
     const auto id = static_cast<NodeId>(graph.size());
     add(graph, space, id, id, row_of(0));
+    link_all(graph);
     ASSERT_GT(graph.size(), id);
     EXPECT_TRUE(std::ranges::any_of(graph.links(id), [](const Neighbor& link) {
       return link.id < kPerCluster;
@@ -267,10 +376,11 @@ TEST(MemoryGraph, entries_are_a_uniform_sample_of_the_nodes) {
   Rows source(2);
   TestMemory memory;
   MemoryGraph<TestMemory::Arena, kMost> graph;
-  graph.prepare(memory.arena(), space, 2, 4);
+  graph.prepare(memory.arena(), space, 2, 4, 1);
   EXPECT_TRUE(graph.entries().empty());
   for (const std::size_t n : {1U, 30U, 1000U, 4000U, 10'000U, 30'000U}) {
     while (graph.size() < n) add(graph, space, graph.size(), graph.size(), source.next());
+    link_all(graph);
     const auto entries = graph.entries();
     const std::size_t expected =
         std::min<std::size_t>(kMost, static_cast<std::size_t>(std::sqrt(static_cast<double>(n))));
@@ -294,7 +404,7 @@ TEST(MemoryGraph, takes_no_more_at_once_than_it_said) {
   const GraphSpace space = space_for(Metric::kL2, 3, {{1, 2, 3}});
   TestMemory memory;
   Graph graph;
-  graph.prepare(memory.arena(), space, 2, 8);
+  graph.prepare(memory.arena(), space, 2, 8, 1);
   for (std::size_t i = 0; i < 2100; ++i) {
     for (const bool is_equal : {false, true}) {  // a node of its own, one more row of a node
       const std::size_t allowed = graph.bytes() + graph.next_addition_bytes();
@@ -312,19 +422,22 @@ void add_with_error(Graph& graph, const GraphSpace& space, RowId row, const Vect
   std::vector<std::int8_t> z(x.size());
   PlacedPoint point = place_point(space, x, y.data(), z.data());
   point.code.error += more;
-  graph.add(row, 7, point, z.data());
+  SerialRunner alone;
+  graph.add(alone, row, 7, point, z.data());
 }
 
 TEST(MemoryGraph, a_node_has_the_largest_error_of_its_rows) {
   const GraphSpace space = space_for(Metric::kL2, 3, {{1, 2, 3}});
   TestMemory memory;
   Graph graph;
-  graph.prepare(memory.arena(), space, 2, 10);
+  graph.prepare(memory.arena(), space, 2, 10, 1);
   add_with_error(graph, space, 0, {1, 2, 3}, 1);
   const float first = graph.node(0).code.error;
   add_with_error(graph, space, 1, {1, 2, 3}, 0);
   EXPECT_EQ(graph.node(0).code.error, first);
+  link_all(graph);
   add_with_error(graph, space, 2, {1, 2, 3}, 5);
+  link_all(graph);
   ASSERT_EQ(graph.size(), 1U);
   EXPECT_NEAR(graph.node(0).code.error, first + 4, 1e-3);
 }
@@ -333,9 +446,10 @@ TEST(MemoryGraph, vectors_of_equal_hash_but_other_code_are_nodes_of_their_own) {
   GraphSpace space = space_for(Metric::kL1, 3, {{3, 2, 1}});  // not rotated: codes are plain to see
   TestMemory memory;
   Graph graph;
-  graph.prepare(memory.arena(), space, 2, 10);
+  graph.prepare(memory.arena(), space, 2, 10, 1);
   const std::vector<Vector> rows = {{3, 2, 1}, {6, 4, 2}, {3, 1, 1}};
   for (const Vector& row : rows) add_with_error(graph, space, 0, row, 0);
+  link_all(graph);
   ASSERT_EQ(graph.size(), rows.size());
   EXPECT_TRUE(std::ranges::equal(graph.code(0), graph.code(1)));
   EXPECT_NE(graph.node(0).code.scale, graph.node(1).code.scale);
@@ -348,7 +462,7 @@ TEST(MemoryGraph, inner_product_adds_a_coordinate_that_makes_all_vectors_equally
   space.longest = 10;
   TestMemory memory;
   Graph graph;
-  graph.prepare(memory.arena(), space, 2, 10);
+  graph.prepare(memory.arena(), space, 2, 10, 1);
   add(graph, space, 0, 0, {3, 4});
   add(graph, space, 1, 1, {0, 8});
   add(graph, space, 2, 2, {30, 40});  // longer than M: counts as M
@@ -367,9 +481,9 @@ TEST(MemoryGraph, a_forced_link_replaces_only_the_farthest_that_may_go) {
   const GraphSpace space = space_for(Metric::kL2, 4, {{1, 2, 3, 4}});
   TestMemory memory;
   Graph graph;
-  graph.prepare(memory.arena(), space, kM, 4);  // so few that some nodes have room
+  graph.prepare(memory.arena(), space, kM, 4, 1);  // so few that some nodes have room
   for (std::size_t i = 0; i < kRows; ++i) add(graph, space, i, i, source.next());
-  graph.finish(0, kRows);
+  finish(graph);
   std::mt19937_64 random{kSeed};
   int replaced = 0, refused = 0, added = 0;
   for (int round = 0; round < 3000; ++round) {

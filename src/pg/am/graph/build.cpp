@@ -44,8 +44,9 @@ struct BuildState {
   core::ArenaArray<core::RowId> sample_rows;
   core::ArenaArray<std::uint64_t> sample_hashes;
   BuildGraph graph;
+  ThreadTeam* team;
   SideRows side_rows;
-  DriftBase drift;  ///< of rows that have become nodes
+  DriftBase drift;  ///< of the rows that nodes have
   float* point;
   std::int8_t* code;
   double indexed_rows;
@@ -112,7 +113,7 @@ void settle(BuildState* build) {
   meta.settled = build->sample_rows.empty() ? format::Settled::kNot : format::Settled::kBySample;
   state->space = make_space(meta, center, rotated);
   build->graph.prepare(ContextArena{build->build_context}, state->space, build->options.m,
-                       build->options.ef_construction);
+                       build->options.ef_construction, build->team->size());
   build->is_settled = true;
   MemoryContextSwitchTo(before);
 }
@@ -123,7 +124,8 @@ void flush(BuildState* build) {
       AllocSetContextCreate(CurrentMemoryContext, "hnsw write", ALLOCSET_DEFAULT_SIZES);
   const MemoryContext before = MemoryContextSwitchTo(context);
   write_graph(build->index, MAIN_FORKNUM, build->graph_state,
-              build->is_settled ? &build->graph : nullptr, build->side_rows, &build->drift);
+              build->is_settled ? &build->graph : nullptr, build->side_rows, build->team,
+              &build->drift);
   if (RelationNeedsWAL(build->index)) {
     log_newpage_range(build->index, MAIN_FORKNUM, 0, RelationGetNumberOfBlocks(build->index), true);
   }
@@ -132,12 +134,17 @@ void flush(BuildState* build) {
   build->is_flushed = true;
 }
 
+void add_to_base(BuildState* build, const core::RowFigures& figures) {
+  build->drift.figures.add(figures);
+  build->drift.rows += 1;
+}
+
 void insert_into_pages(BuildState* build, const RowVector& row, core::RowId id) {
   ItemPointerData tid = to_item_pointer(row_tid(id));
   core::RowFigures figures;
-  if (!insert_row(build->index, &build->graph_state, row, &tid, &figures)) return;
-  build->drift.figures.add(figures);
-  build->drift.rows += 1;
+  if (insert_row(build->index, &build->graph_state, row, &tid, &figures)) {
+    add_to_base(build, figures);
+  }
 }
 
 /// Adds a row to the graph in memory, or to the pages if it does not fit any more.
@@ -158,12 +165,8 @@ void add_to_graph(BuildState* build, const RowVector& row, core::RowId id) {
   } else {
     const core::PlacedPoint point =
         core::place_point(build->graph_state->space, row.x, build->point, build->code);
-    const std::size_t before = build->graph.size();
-    build->graph.add(id, row.hash, point, build->code);
-    if (build->graph.size() > before) {
-      build->drift.figures.add(figures_of(build->graph_state->space, row.x, build->point, point));
-      build->drift.rows += 1;
-    }
+    build->graph.add(*build->team, id, row.hash, point, build->code);
+    add_to_base(build, figures_of(build->graph_state->space, row.x, build->point, point));
   }
   build->indexed_rows += 1;
   pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_DONE,
@@ -239,6 +242,7 @@ IndexBuildResult* build(Relation heap, Relation index, IndexInfo* info) {
   state->row_context =
       AllocSetContextCreate(build_context, "hnsw build, one row", ALLOCSET_DEFAULT_SIZES);
   state->memory_limit = static_cast<std::size_t>(maintenance_work_mem) * 1024;
+  state->team = new (palloc(sizeof(ThreadTeam))) ThreadTeam(ThreadTeam::of_maintenance());
   state->point = static_cast<float*>(palloc(state->graph_state->meta.dim * sizeof(float)));
   state->code = static_cast<std::int8_t*>(palloc(state->graph_state->meta.dim));
 
@@ -269,8 +273,9 @@ IndexBuildResult* build(Relation heap, Relation index, IndexInfo* info) {
 
 void build_empty(Relation index) {
   GraphState* const state = describe(index, options_of(index));
+  ThreadTeam alone(1);
   DriftBase drift{};
-  write_graph(index, INIT_FORKNUM, state, nullptr, SideRows{}, &drift);
+  write_graph(index, INIT_FORKNUM, state, nullptr, SideRows{}, &alone, &drift);
   log_init_fork(index);
 }
 

@@ -29,14 +29,26 @@ struct Plan {
   std::size_t n_entries;
 };
 
+/// Work space of one thread.
+struct NodeCoder {
+  explicit NodeCoder(const GraphState* state) : links(state) {
+    const std::size_t dim = state->shape.link_code.dim;
+    node_point = static_cast<float*>(palloc(dim * sizeof(float)));
+    other_point = static_cast<float*>(palloc(dim * sizeof(float)));
+  }
+
+  LinkCoder links;
+  float *node_point, *other_point;
+};
+static_assert(std::is_trivially_destructible_v<NodeCoder>);
+
 class Writer {
  public:
-  Writer(Relation index, ForkNumber fork, GraphState* state, BuildGraph* graph)
-      : index_(index), fork_(fork), state_(state), graph_(graph), coder_(state) {
+  Writer(Relation index, ForkNumber fork, GraphState* state, BuildGraph* graph, ThreadTeam* team)
+      : index_(index), fork_(fork), state_(state), graph_(graph), team_(team) {
     page_ = static_cast<Page>(palloc(BLCKSZ));
-    const std::size_t dim = state->shape.link_code.dim;
-    node_point_ = static_cast<float*>(palloc(dim * sizeof(float)));
-    other_point_ = static_cast<float*>(palloc(dim * sizeof(float)));
+    coders_ = static_cast<NodeCoder*>(palloc(team->size() * sizeof(NodeCoder)));
+    for (std::size_t i = 0; i < team->size(); ++i) new (coders_ + i) NodeCoder(state);
   }
 
   void write(const SideRows& side_rows, DriftBase* base) {
@@ -60,11 +72,7 @@ class Writer {
     pgstat_progress_update_param(PROGRESS_CREATEIDX_SUBPHASE, kPhaseOrder);
     const ContextArena arena{CurrentMemoryContext};
     if (n_nodes() == 0) return;
-    for (core::NodeId begin = 0; begin < n_nodes(); begin += 256) {
-      CHECK_FOR_INTERRUPTS();
-      graph_->finish(begin,
-                     static_cast<core::NodeId>(std::min<std::size_t>(begin + 256, n_nodes())));
-    }
+    graph_->finish(*team_);
     core::order_by_page(*graph_, arena, shape().nodes_per_page, order_,
                         [] { CHECK_FOR_INTERRUPTS(); });
     plan_.n_entries = core::entry_count(n_nodes());
@@ -104,14 +112,15 @@ class Writer {
     return shape().node_id(plan_.nodes, 0) + place_[id];
   }
 
-  /// Appends the page that page_ holds.
-  void append(BlockNumber expected) {
+  void append(BlockNumber expected) { append(expected, page_); }
+
+  void append(BlockNumber expected, const void* page) {
     CHECK_FOR_INTERRUPTS();
     const Buffer buffer = extend_index(index_, fork_);
     if (BufferGetBlockNumber(buffer) != expected) {
       elog(ERROR, "block %u of index \"%s\" is not new", expected, RelationGetRelationName(index_));
     }
-    std::memcpy(BufferGetPage(buffer), page_, BLCKSZ);
+    std::memcpy(BufferGetPage(buffer), page, BLCKSZ);
     MarkBufferDirty(buffer);
     UnlockReleaseBuffer(buffer);
   }
@@ -150,13 +159,14 @@ class Writer {
     }
   }
 
-  LinkPoint decode(core::NodeId id, float* y) const {
+  LinkPoint decode(const LinkCoder& coder, core::NodeId id, float* y) const {
     const auto& node = graph_->node(id);
-    return coder_.decode(graph_->code(id).data(), node.code.scale, node.traits.norm, y);
+    return coder.decode(graph_->code(id).data(), node.code.scale, node.traits.norm, y);
   }
 
   void write_entries() {
     const std::uint32_t per_page = shape().entries_per_page();
+    NodeCoder& coder = coders_[0];
     std::size_t written = 0;
     do {
       init_page(page_, format::PageKind::kEntries);
@@ -171,7 +181,7 @@ class Writer {
         const core::NodeId id = entry_node(written + i);
         store_link(shape(), format::entry_group(content, shape(), i / core::kLinkGroup),
                    i % core::kLinkGroup, page_id(id),
-                   coder_.encode_entry(decode(id, other_point_)));
+                   coder.links.encode_entry(decode(coder.links, id, coder.other_point)));
       }
       set_used_bytes(page_, sizeof *header + std::size_t{n_groups} * shape().group_bytes);
       written += n;
@@ -189,26 +199,47 @@ class Writer {
     pgstat_progress_update_param(PROGRESS_CREATEIDX_SUBPHASE, kPhaseWrite);
     pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_TOTAL, static_cast<int64>(n_nodes()));
     BlockNumber next_tids = plan_.tids;
-    for (std::size_t begin = 0; begin < n_nodes();) {
-      const std::size_t n = std::min<std::size_t>(shape().nodes_per_page, n_nodes() - begin);
-      init_page(page_, format::PageKind::kNodes);
-      const format::PageBytes content = content_of(page_);
-      *format::at<format::NodePageHeader>(content, 0) = {static_cast<std::uint16_t>(n), {}};
-      for (std::size_t slot = 0; slot < n; ++slot) {
-        const core::NodeId id = order_[begin + slot];
-        const BlockNumber extra = extra_pages(id);
-        write_node(id, format::node_at(content, shape(), static_cast<std::uint32_t>(slot)),
-                   extra > 0 ? next_tids : format::kNoBlock);
+    constexpr std::size_t kBatchPages = 32;
+    char* const pages = static_cast<char*>(palloc(kBatchPages * BLCKSZ));
+    const std::size_t per_page = shape().nodes_per_page, per_batch = kBatchPages * per_page;
+    auto* const more_tids = static_cast<BlockNumber*>(palloc(per_batch * sizeof(BlockNumber)));
+    for (std::size_t begin = 0; begin < n_nodes(); begin += per_batch) {
+      const std::size_t n = std::min(per_batch, n_nodes() - begin);
+      const std::size_t n_pages = pages_for(n, per_page);
+      for (std::size_t i = 0; i < n; ++i) {
+        const BlockNumber extra = extra_pages(order_[begin + i]);
+        more_tids[i] = extra > 0 ? next_tids : format::kNoBlock;
         next_tids += extra;
       }
-      set_used_bytes(page_, shape().node_offset(static_cast<std::uint32_t>(n)));
-      append(next_++);
-      begin += n;
-      pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_DONE, static_cast<int64>(begin));
+      for (std::size_t i = 0; i < n_pages; ++i) {
+        init_page(pages + i * BLCKSZ, format::PageKind::kNodes);
+      }
+      team_->run(n_pages, [&](std::size_t i) {
+        const std::size_t first = i * per_page, end = std::min(first + per_page, n);
+        fill_page(pages + i * BLCKSZ, begin + first, end - first, more_tids + first,
+                  &coders_[ThreadTeam::thread()]);
+      });
+      for (std::size_t i = 0; i < n_pages; ++i) append(next_++, pages + i * BLCKSZ);
+      pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_DONE, static_cast<int64>(begin + n));
     }
+    pfree(more_tids);
+    pfree(pages);
   }
 
-  void write_node(core::NodeId id, const format::NodeView& to, BlockNumber more_tids) {
+  /// Writes n nodes, in page order from `begin` on, to a page. Any thread may.
+  void fill_page(Page page, std::size_t begin, std::size_t n, const BlockNumber* more_tids,
+                 NodeCoder* coder) const {
+    const format::PageBytes content = content_of(page);
+    *format::at<format::NodePageHeader>(content, 0) = {static_cast<std::uint16_t>(n), {}};
+    for (std::uint32_t slot = 0; slot < n; ++slot) {
+      write_node(order_[begin + slot], format::node_at(content, shape(), slot), more_tids[slot],
+                 coder);
+    }
+    set_used_bytes(page, shape().node_offset(static_cast<std::uint32_t>(n)));
+  }
+
+  void write_node(core::NodeId id, const format::NodeView& to, BlockNumber more_tids,
+                  NodeCoder* coder) const {
     const auto& node = graph_->node(id);
     const std::span<const core::Neighbor> links = graph_->links(id);
     std::memset(to.bytes, 0, shape().node_bytes);
@@ -230,10 +261,11 @@ class Writer {
     }
     header.n_tids = n_tids;
 
-    const LinkPoint point = decode(id, node_point_);
+    const LinkPoint point = decode(coder->links, id, coder->node_point);
     for (std::size_t i = 0; i < links.size(); ++i) {
       const core::NodeId target = links[i].id;
-      put_link(to, i, page_id(target), coder_.encode(point, decode(target, other_point_)));
+      put_link(to, i, page_id(target),
+               coder->links.encode(point, decode(coder->links, target, coder->other_point)));
       to.group(i / core::kLinkGroup).set_kept(i % core::kLinkGroup, keepers_[target].parent == id);
     }
   }
@@ -292,9 +324,9 @@ class Writer {
   ForkNumber fork_;
   GraphState* state_;
   BuildGraph* graph_;
-  LinkCoder coder_;
+  ThreadTeam* team_;
+  NodeCoder* coders_;  ///< one for each thread
   Page page_;
-  float *node_point_, *other_point_;
   core::ArenaArray<core::NodeId> order_;   ///< nodes in page order
   core::ArenaArray<std::uint32_t> place_;  ///< of a node in it
   core::ArenaArray<core::Keeper> keepers_;
@@ -305,8 +337,8 @@ class Writer {
 }  // namespace
 
 void write_graph(Relation index, ForkNumber fork, GraphState* state, BuildGraph* graph,
-                 const SideRows& side_rows, DriftBase* base) {
-  Writer writer(index, fork, state, graph);
+                 const SideRows& side_rows, ThreadTeam* team, DriftBase* base) {
+  Writer writer(index, fork, state, graph, team);
   writer.write(side_rows, base);
 }
 

@@ -7,6 +7,7 @@
 #include "pg/am/common/drift_sample.hpp"
 #include "pg/am/graph/state.hpp"
 #include "pg/memory.hpp"
+#include "pg/thread_team.hpp"
 
 namespace nearest::pg::graph {
 
@@ -33,7 +34,7 @@ struct SideRows {
 /// nodes; `base` is given the distances of nodes to their nearest neighbors.
 /// Memory comes from the current context, which the caller resets.
 void write_graph(Relation index, ForkNumber fork, GraphState* state, BuildGraph* graph,
-                 const SideRows& side_rows, DriftBase* base);
+                 const SideRows& side_rows, ThreadTeam* team, DriftBase* base);
 
 /// The phases that pg_stat_progress_create_index shows.
 inline constexpr int kPhaseInitialize = 1, kPhaseLoad = 2, kPhaseOrder = 3, kPhaseWrite = 4,

@@ -83,8 +83,8 @@ class Inserter {
         arena_{CurrentMemoryContext},
         coder_(state) {}
 
-  /// Returns whether the row became a node; figures: of it, if asked.
-  bool run(core::RowFigures* figures) {
+  /// figures: of the row, if asked.
+  void run(core::RowFigures* figures) {
     const std::size_t dim = state_->shape.link_code.dim;
     auto* const y = static_cast<float*>(palloc(dim * sizeof(float)));
     z_ = static_cast<std::int8_t*>(palloc(dim));
@@ -92,7 +92,8 @@ class Inserter {
     auto* const link_y = static_cast<float*>(palloc(dim * sizeof(float)));
     link_point_ = coder_.decode(z_, point_.code.scale, point_.traits.norm, link_y);
     query_ = prepare_query(*state_, row_.x, true);
-    if (!search()) return false;  // an equal vector's node took the row
+    if (figures != nullptr) *figures = figures_of(state_->space, row_.x, y, point_);
+    if (!search()) return;  // an equal vector's node took the row
     choose_links();
     decode_links();
     choose_rank();
@@ -101,14 +102,10 @@ class Inserter {
     if (!is_linked || becomes_entry(id)) {
       add_entry(index_, *state_, id, coder_.encode_entry(link_point_));
     }
-    if (figures != nullptr) {
-      *figures = figures_of(state_->space, row_.x, y, point_);
-      const bool has_neighbor = point_.is_coded && !sink_.met.empty();
+    if (figures != nullptr && point_.is_coded && !sink_.met.empty()) {
       figures->set(core::Figure::kNeighborDistance,
-                   has_neighbor ? length_of(state_->space, sink_.met[0].distance)
-                                : static_cast<double>(core::kNoFigure));
+                   length_of(state_->space, sink_.met[0].distance));
     }
-    return true;
   }
 
  private:
@@ -371,7 +368,8 @@ bool insert_row(Relation index, GraphState** state, const RowVector& row, ItemPo
       break;
   }
   settle_by_row(index, state, row);
-  return Inserter(index, *state, row, heap_tid).run(figures);
+  Inserter(index, *state, row, heap_tid).run(figures);
+  return true;
 }
 
 bool insert(Relation index, Datum* values, bool* is_null, ItemPointer heap_tid, Relation /*heap*/,

@@ -19,8 +19,8 @@ bool insert(Relation index, Datum* values, bool* is_null, ItemPointer heap_tid, 
             IndexUniqueCheck check_unique, bool index_unchanged, IndexInfo* info);
 
 /// Inserts one row. Memory comes from the current context, which the caller resets. `state` is
-/// loaded anew if the index had no sizes yet. Returns whether the row became a node; if so, and if
-/// asked, `figures` are those of the row.
+/// loaded anew if the index had no sizes yet. Returns whether the row has figures, which are told
+/// if asked.
 bool insert_row(Relation index, GraphState** state, const RowVector& row, ItemPointer heap_tid,
                 core::RowFigures* figures);
 
