@@ -153,7 +153,7 @@ CREATE INDEX ON hnsw_grown USING hnsw (v vector_ip_ops);
 CREATE INDEX ON hnsw_grown USING hnsw (v vector_cosine_ops);
 CREATE INDEX ON hnsw_grown USING hnsw (v vector_l1_ops);
 INSERT INTO hnsw_grown VALUES (0, array_fill(1e-4, ARRAY[16])::vector);
-INSERT INTO hnsw_grown SELECT i, hnsw_point(i / 70, 16) + (SELECT array_agg((hashint4(-i * 100 - j) & 1023) / 512.0)::real[]::vector
+INSERT INTO hnsw_grown SELECT i, hnsw_point(1000 + i / 70, 16) + (SELECT array_agg((hashint4(-i * 100 - j) & 1023) / 512.0)::real[]::vector
   FROM generate_series(1, 16) AS j) FROM generate_series(1, 1000) AS i;
 CREATE FUNCTION hnsw_recall_of(operator text) RETURNS numeric LANGUAGE plpgsql AS $$
 DECLARE

@@ -18,7 +18,7 @@ SELECT links > 0 AS links, links_per_node BETWEEN 1 AND 32 AS per_node,
   links_per_node = links::double precision / nodes AS mean FROM inspect;
 SELECT nodes_per_page, link_code_bits, node_header_bytes, node_code_bytes, node_link_bytes FROM inspect;
 -- every block is of one kind, every row somewhere
-SELECT blocks = 1 + center_blocks + entry_blocks + node_blocks + row_blocks + unused_blocks AS blocks,
+SELECT blocks = 2 + center_blocks + entry_blocks + node_blocks + row_blocks + unused_blocks AS blocks,
   rows + null_rows + zero_rows = (SELECT count(*) FROM inspect_rows) AS rows FROM inspect;
 
 -- rows that come and go

@@ -33,7 +33,7 @@ SELECT ivf_inspect_all();
 CREATE VIEW ivf_inspected AS SELECT i.place, c.* FROM ivf_inspect AS i, nearest_check(i.index::regclass) AS c;
 -- one line if all say the same
 CREATE VIEW ivf_counts AS SELECT DISTINCT rows, null_rows, zero_rows, dead_slots, unused_blocks > 0 AS unused,
-  blocks = 1 + model_blocks + centroid_blocks + directory_blocks + list_blocks + cold_blocks + row_blocks + unused_blocks AS blocks
+  blocks = 2 + model_blocks + centroid_blocks + directory_blocks + list_blocks + cold_blocks + row_blocks + unused_blocks AS blocks
   FROM ivf_inspected;
 SELECT * FROM ivf_counts ORDER BY zero_rows;
 SELECT DISTINCT place, trained, model_blocks, centroid_blocks, directory_blocks, cold_blocks > 0 AS cold, row_blocks,

@@ -50,6 +50,9 @@ struct GraphMeta {
   Settled settled;
   std::uint32_t has_emptied;  ///< 1: VACUUM has emptied nodes or chains and not finished with them
 
+  // Constant again.
+  BlockId drift_block;  ///< see drift_page.hpp
+  std::uint32_t reserved;
   std::uint64_t
       model_stamp;  ///< of the model whose vectors the build found; format/model_stamp.hpp
 
@@ -59,8 +62,8 @@ struct GraphMeta {
            (settled == Settled::kByRow && metric != core::Metric::kInnerProduct);
   }
 };
-static_assert(sizeof(GraphMeta) == 104 && offsetof(GraphMeta, seed) == 24 &&
-              offsetof(GraphMeta, null_rows) == 80 && offsetof(GraphMeta, model_stamp) == 96 &&
+static_assert(sizeof(GraphMeta) == 112 && offsetof(GraphMeta, seed) == 24 &&
+              offsetof(GraphMeta, null_rows) == 80 && offsetof(GraphMeta, model_stamp) == 104 &&
               std::is_trivially_copyable_v<GraphMeta>);
 
 }  // namespace nearest::format

@@ -54,11 +54,12 @@ struct InvertedMeta {
   BlockId groups_block;     ///< centroid pages of the groups; behind one another
   BlockId centroids_block;  ///< of the lists, behind one another
   BlockId directory_block;  ///< behind one another
-
+  BlockId drift_block;      ///< see drift_page.hpp
+  std::uint32_t reserved_too;
   std::uint64_t
       model_stamp;  ///< of the model whose vectors the build found; format/model_stamp.hpp
 };
-static_assert(sizeof(InvertedMeta) == 120 && offsetof(InvertedMeta, model_stamp) == 112 &&
+static_assert(sizeof(InvertedMeta) == 128 && offsetof(InvertedMeta, model_stamp) == 120 &&
               std::is_trivially_copyable_v<InvertedMeta>);
 
 /// Rows without a place in a list of vectors are in two lists behind the others.

@@ -359,6 +359,7 @@ const char* inverted_meta_fault(const InvertedMeta& meta, std::size_t block_byte
       (meta.groups > 1 && meta.groups_block == kNoBlock)) {
     return "It does not say where its lists are.";
   }
+  if (meta.drift_block == kNoBlock) return "It does not say where its drift page is.";
   if (meta.rotation == Rotation::kTrained &&
       (meta.matrix_block == kNoBlock || meta.dim > core::kMaxTurnDim)) {
     return "It does not say where its rotation is.";
@@ -382,6 +383,7 @@ Fault verify_inverted_meta_page(std::span<const std::byte> page) noexcept {
   for (const std::uint8_t reserved : meta.reserved) {
     if (reserved != 0) return {"The metapage has content that is not known."};
   }
+  if (meta.reserved_too != 0) return {"The metapage has content that is not known."};
   int exponent = 0;
   if (std::frexp(meta.unit, &exponent) != 0.5) return {"It has sizes that cannot be."};
   const bool has_bits = meta.codec != Codec::kFlat, has_books = meta.codec == Codec::kProduct;
@@ -419,6 +421,8 @@ Fault verify_inverted_page(std::span<const std::byte> page,
       return verify_list_page(page, expected);
     case PageKind::kCold:
       return verify_cold_page(page, expected);
+    case PageKind::kDrift:
+      return verify_drift_page(page, expected.meta->lists);
     case PageKind::kCenter:
     case PageKind::kEntries:
     case PageKind::kNodes:

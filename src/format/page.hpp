@@ -23,8 +23,9 @@ enum class PageKind : std::uint8_t {
   kDirectory = 9,  ///< where lists begin and end
   kList = 10,      ///< codes and rows of one list
   kCold = 11,      ///< what refines the codes of one list page
+  kDrift = 12,     ///< what rows were like (drift_page.hpp)
 };
-inline constexpr PageKind kLastKind = PageKind::kCold;
+inline constexpr PageKind kLastKind = PageKind::kDrift;
 
 inline constexpr std::uint16_t kGraphPageId = 0x6E67;  ///< "gn", last on the page, for tools
 

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/graph/params.hpp"
+#include "format/drift_page.hpp"
 
 #include "core/no_postgres.hpp"  // last, so that it sees what the others brought
 
@@ -150,6 +151,11 @@ Fault verify_node_page(std::span<const std::byte> page, const PageExpectations& 
 
 }  // namespace
 
+Fault verify_drift_page(std::span<const std::byte> page, std::uint32_t lists) noexcept {
+  if (trailer_of(page).next != kNoBlock) return {"The drift page has a next one."};
+  return {drift_page_fault(content_of(page), used_bytes(page), lists)};
+}
+
 const char* meta_fault(const GraphMeta& meta, std::size_t block_bytes) noexcept {
   switch (meta.metric) {
     case core::Metric::kL2:
@@ -183,6 +189,7 @@ const char* meta_fault(const GraphMeta& meta, std::size_t block_bytes) noexcept 
   if (shape_of(meta, block_bytes).nodes_per_page == 0) {
     return "The metapage describes nodes that cannot be.";
   }
+  if (meta.drift_block == kNoBlock) return "The metapage does not say where its drift page is.";
   return nullptr;
 }
 
@@ -218,7 +225,9 @@ Fault verify_meta_page(std::span<const std::byte> page) noexcept {
   }
   if (meta.version != kGraphVersion) return {"The metapage is of a version that is not known."};
   if (meta.seed != kRotationSeed) return {"The metapage has another rotation than its version."};
-  if (meta.has_emptied > 1) return {"The metapage has content that is not known."};
+  if (meta.has_emptied > 1 || meta.reserved != 0) {
+    return {"The metapage has content that is not known."};
+  }
   return {meta_fault(meta, page.size())};
 }
 
@@ -237,6 +246,8 @@ Fault verify_page(std::span<const std::byte> page, const PageExpectations& expec
       return verify_tid_page(page, expected);
     case PageKind::kFree:
       return {used_bytes(page) == 0 ? nullptr : "A free page is not empty."};
+    case PageKind::kDrift:
+      return verify_drift_page(page, 0);
     case PageKind::kFloats:
     case PageKind::kCentroids:
     case PageKind::kDirectory:

@@ -111,6 +111,9 @@ Fault verify_meta_page(std::span<const std::byte> page) noexcept;
 /// Any other page, whole; frame_fault included.
 Fault verify_page(std::span<const std::byte> page, const PageExpectations& expected) noexcept;
 
+/// A drift page of an index of any kind; lists: its lists, 0 for a graph.
+Fault verify_drift_page(std::span<const std::byte> page, std::uint32_t lists) noexcept;
+
 /// center: (dim), as put together of its pages, or null for none.
 const char* center_fault(const GraphMeta& meta, const float* center) noexcept;
 

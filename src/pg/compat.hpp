@@ -18,8 +18,8 @@ extern "C" {
 #include "storage/proc.h"
 #include "tcop/pquery.h"
 #include "utils/acl.h"
-#include "utils/regproc.h"
 #include "utils/guc.h"
+#include "utils/regproc.h"
 #include "utils/rel.h"
 }
 

@@ -9,6 +9,7 @@ extern "C" {
 #include <cstdlib>
 #include <cstring>
 
+#include "core/drift/verdict.hpp"
 #include "core/graph/params.hpp"
 #include "core/ivf/params.hpp"
 #include "core/kernels/table.hpp"
@@ -21,6 +22,9 @@ namespace {
 
 constexpr int kMaxFlatProbes = 32768;  // pgvector's
 
+// Measured (bench/README.md).
+constexpr double kDriftWatch = 0.5, kDriftRetrain = 1.5;
+
 Settings settings{
     core::kDefaultEfSearch,
     static_cast<int>(IterativeScan::kComplete),
@@ -29,6 +33,8 @@ Settings settings{
     {0, static_cast<int>(IterativeScan::kComplete), kMaxFlatProbes},
     {0, static_cast<int>(IterativeScan::kComplete), core::kMaxLists},
     static_cast<int>(StaleIndexes::kWarn),
+    kDriftWatch,
+    kDriftRetrain,
 };
 
 const config_enum_entry kStaleIndexes[] = {
@@ -206,6 +212,16 @@ void define_settings() {
                            "They warn once per session, fail, or scan without the index.",
                            &settings.stale_indexes, static_cast<int>(StaleIndexes::kWarn),
                            kStaleIndexes, PGC_USERSET, 0, nullptr, use_stale_indexes, nullptr);
+  constexpr const char* kDriftUnit =
+      "In standard deviations of the rows that the index was built on.";
+  DefineCustomRealVariable("nearest.drift_watch",
+                           "How far inserted rows are off when nearest_drift says watch.",
+                           kDriftUnit, &settings.drift_watch, kDriftWatch, 0, core::kMostScore,
+                           PGC_USERSET, 0, nullptr, nullptr, nullptr);
+  DefineCustomRealVariable("nearest.drift_retrain",
+                           "How far inserted rows are off when nearest_drift says retrain.",
+                           kDriftUnit, &settings.drift_retrain, kDriftRetrain, 0, core::kMostScore,
+                           PGC_USERSET, 0, nullptr, nullptr, nullptr);
   MarkGUCPrefixReserved("nearest");
   define_graph_settings();
   define_ivfflat_settings();

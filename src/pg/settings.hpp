@@ -28,6 +28,7 @@ struct Settings {
   double hnsw_scan_mem_multiplier;
   ListSettings ivfflat, ivfpq;
   int stale_indexes;
+  double drift_watch, drift_retrain;  ///< scores of nearest_drift from which on it says so
 };
 
 /// The values now. Where another extension's library defined settings of these names first, its

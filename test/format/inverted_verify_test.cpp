@@ -24,6 +24,7 @@ InvertedMeta sound_meta() {
   meta.unit = meta.query_norm = 1;
   meta.centroids_block = 1;
   meta.directory_block = 2;
+  meta.drift_block = 3;
   return meta;
 }
 
@@ -53,6 +54,7 @@ TEST(InvertedVerify, meta_that_cannot_be_has_a_fault) {
   expect_fault([](InvertedMeta& meta) { meta.unit = std::numeric_limits<double>::quiet_NaN(); });
   expect_fault([](InvertedMeta& meta) { meta.error_ratio = -1; });
   expect_fault([](InvertedMeta& meta) { meta.directory_block = kNoBlock; });
+  expect_fault([](InvertedMeta& meta) { meta.drift_block = kNoBlock; });
   expect_fault([](InvertedMeta& meta) { meta.centroids_block = kNoBlock; });
   expect_fault([](InvertedMeta& meta) { meta.rotation = Rotation::kTrained; });
 }

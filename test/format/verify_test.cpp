@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "format/chain.hpp"
+#include "format/drift_page.hpp"
 
 namespace nearest::format {
 namespace {
@@ -71,6 +72,7 @@ struct TestIndex {
     meta.entry_block = 2;
     meta.built_nodes = 6;
     meta.settled = Settled::kBySample;
+    meta.drift_block = 3;
     expected = {&meta, &shape, 291};
   }
 
@@ -84,6 +86,14 @@ struct TestIndex {
     *at<CenterPageHeader>(page.content(), 0) = {kDim, {}};
     std::memcpy(page.content().data() + sizeof(CenterPageHeader), center.data(),
                 kDim * sizeof(float));
+    return page;
+  }
+  TestPage drift_page() const {
+    TestPage page = make_page(PageKind::kDrift, sizeof(DriftPage));
+    auto* const drift = at<DriftPage>(page.content(), 0);
+    *drift = {};
+    drift->built_rows = 6;
+    for (int i = 0; i < 100; ++i) drift->add({{{1, 2, 3, core::kNoFigure}}, 0});
     return page;
   }
   TestPage entry_page(std::uint16_t n) const {
@@ -135,6 +145,7 @@ struct TestIndex {
     pages.push_back(node_page(1));
     pages.push_back(tid_page(300));
     pages.push_back(tid_page(static_cast<std::uint16_t>(shape.tids_per_page())));
+    pages.push_back(drift_page());
     return pages;
   }
 };
@@ -188,8 +199,9 @@ TEST(Verify, survives_every_flipped_bit_and_byte) {
 TEST(Verify, survives_pages_of_one_byte_value) {
   const TestIndex index;
   for (int value = 0; value < 256; ++value) {
-    for (const PageKind kind : {PageKind::kMeta, PageKind::kCenter, PageKind::kEntries,
-                                PageKind::kNodes, PageKind::kTids, PageKind::kFree}) {
+    for (const PageKind kind :
+         {PageKind::kMeta, PageKind::kCenter, PageKind::kEntries, PageKind::kNodes, PageKind::kTids,
+          PageKind::kFree, PageKind::kDrift}) {
       const TestPage page = make_page(kind, content_bytes(kBlock));
       std::ranges::fill(page.content(), static_cast<std::byte>(value));
       (void)verify(index, page);

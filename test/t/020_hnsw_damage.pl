@@ -13,7 +13,7 @@ use Test::More;
 my $block_size = 8192;
 my $content = 24;               # offset of our bytes in a page
 my $trailer = $block_size - 8;
-my %kind_name = (1 => 'meta', 2 => 'center', 3 => 'entries', 4 => 'nodes', 5 => 'rows');
+my %kind_name = (1 => 'meta', 2 => 'center', 3 => 'entries', 4 => 'nodes', 5 => 'rows', 12 => 'drift');
 my %operator = (l2 => '<->', ip => '<#>', cosine => '<=>', l1 => '<+>');
 my $nan = pack('f', 'nan');
 
@@ -126,10 +126,11 @@ for my $metric ('l2', 'ip', 'cosine', 'l1')
         $field->($at, pack('d<', $_), 0, "$what $_") for 0, 1e-300, 0.125;
       }
       flip(@on, $content + 72, 8, [0x80], 1, 'meta: built_nodes');
-      for my $at (64, 68, 80, 84)
+      for my $at (64, 68, 80, 84, 96)
       {
         $field->($at, pack('L<', $_), 1, "block at $at: $_") for 0, 1, 2, 3, $#pages, scalar @pages, 0xffffffff;
       }
+      flip(@on, $content + 100, 4, [ 1, 0x80 ], 1, 'meta: reserved');
       $field->(88, pack('L<', $_), 1, "settled $_") for 0, 3, 0xffffffff;
       $field->(92, pack('L<', $_), $_ > 1, "has_emptied $_") for 1, 2, 0xffffffff;
       flip(@on, $content + 96, 8, [ 1, 0xff ], 0, 'meta: model_stamp');
@@ -188,6 +189,21 @@ for my $metric ('l2', 'ip', 'cosine', 'l1')
         flip(@on, $at + $groups + 32, 40, [0xff], 0, 'node: factors and codes of links') if $slot == 0;
         $field->($groups + 32, pack('S<', $_), 1, "factor $_") for 0x7f80, 0xffc0;
       }
+    }
+    elsif ($name eq 'drift')
+    {
+      flip(@on, $content, 8, [ 1, 0x80 ], 1, 'drift: lists and reserved');
+      damage(@on, $content + 8, pack('Q<', $_), 1, "drift: built rows $_") for 0, 1, 1 << 60;
+      damage(@on, $content + 16, pack('Q<', 1 << 60), 1, 'drift: sampled rows');
+      damage(@on, $content + 16, pack('Q<', $_), 0, "drift: sampled rows $_") for 1, 64, 65, 1 << 40;
+      for my $at (24, 32, 40, 120, 128)
+      {
+        damage(@on, $content + $at, pack('d<', $_), 1, "drift: $_ at $at") for 'nan', 'inf', -1;
+      }
+      flip(@on, $content + 24, 24, [1], 0, 'drift: figures of the build');
+      damage(@on, $content + 1240, pack('f<', $_), 1, "drift: a figure of $_") for 'nan', 'inf', -2;
+      damage(@on, $content + 1256, pack('L<', 1), 1, 'drift: a list');
+      damage(@on, $content + $_, pack('L<', 1), 1, "drift: a row at $_") for 216, 728;
     }
     elsif ($name eq 'rows')
     {
@@ -249,6 +265,7 @@ for my $i (0 .. $#damages)
   my $n = 0;
   my $try = sub { $script .= "\\warn >>> $i $_[0]\n$_[1];\n"; return; };
   $try->('check', "SELECT nearest_check('i$i')");
+  $try->('drift', "SELECT nearest_drift('i$i'), nearest_drift_figures('i$i')");
   $try->('plan', "EXPLAIN SELECT id FROM t$i ORDER BY v $by '[1,2,3,4,5,6,7,8]' LIMIT 3");
   $try->('search', "SELECT id FROM t$i ORDER BY v $by '[1,2,3,4,5,6,7,8]' LIMIT 10");
   $try->('search far', "SELECT id FROM t$i ORDER BY v $by '[1e30,2,3,4,5,6,7,8]' LIMIT 10");

@@ -13,7 +13,7 @@ use Test::More;
 my $block_size = 8192;
 my $content = 24;               # offset of our bytes in a page
 my $trailer = $block_size - 8;
-my %kind_name = (1 => 'meta', 7 => 'floats', 8 => 'centroids', 9 => 'directory', 10 => 'list', 11 => 'cold');
+my %kind_name = (1 => 'meta', 7 => 'floats', 8 => 'centroids', 9 => 'directory', 10 => 'list', 11 => 'cold', 12 => 'drift');
 my ($dim, $header_bytes) = (8, 32);    # of vectors; of what is before a cold code
 
 # Templates: operator, what the index is, bytes of a cold code.
@@ -108,11 +108,28 @@ sub damage_meta
     damage($on, $content + $at, pack('f<', $_), 0, "error at $at: $_") for 'inf', 0, 1e30;
   }
   damage($on, $content + 72, pack('Q<', 0), 1, 'no sample');
-  for my $at (88, 92, 96, 100, 104, 108)
+  flip($on, $content + 116, 4, [ 1, 0x80 ], 1, 'reserved');
+  for my $at (88, 92, 96, 100, 104, 108, 112)
   {
     damage($on, $content + $at, pack('L<', $_), 1, "block at $at: $_") for 0, 1, 2, 3, $n - 1, $n, 0xffffffff;
   }
   flip($on, $content + 112, 8, [ 1, 0xff ], 0, 'model_stamp');
+  return;
+}
+
+sub damage_drift
+{
+  my ($on) = @_;
+  flip($on, $content, 8, [ 1, 0x80 ], 1, 'lists and reserved');
+  damage($on, $content + 8, pack('Q<', $_), 1, "built rows $_") for 0, 1, 1 << 60;
+  damage($on, $content + 16, pack('Q<', $_), 1, "sampled rows $_") for 65, 1 << 40, 1 << 60;
+  for my $at (24, 32, 40, 120, 128)
+  {
+    damage($on, $content + $at, pack('d<', $_), 1, "$_ at $at") for 'nan', 'inf', -1;
+  }
+  damage($on, $content + $_, pack('L<', 7), 1, "rows at $_") for 216, 220, 252, 728, 760;
+  damage($on, $content + 1240, pack('f<', $_), 1, "a figure of $_") for 'nan', 'inf', -2;
+  damage($on, $content + 1256, pack('L<', 3), 1, 'a list');
   return;
 }
 
@@ -229,7 +246,7 @@ sub damage_cold
 }
 
 my %damage_of = (meta => \&damage_meta, directory => \&damage_directory, centroids => \&damage_centroids,
-  floats => \&damage_floats, list => \&damage_list, cold => \&damage_cold);
+  floats => \&damage_floats, list => \&damage_list, cold => \&damage_cold, drift => \&damage_drift);
 
 for my $name (sort keys %template)
 {
@@ -306,6 +323,7 @@ for my $i (0 .. $#damages)
   my $by = $template{ $damages[$i][0] }[0];
   my $try = sub { $script .= "\\warn >>> $i $_[0]\n$_[1];\n"; return; };
   $try->('check', "SELECT nearest_check('i$i')");
+  $try->('drift', "SELECT nearest_drift('i$i'), nearest_drift_figures('i$i')");
   $try->('plan', "EXPLAIN SELECT id FROM t$i ORDER BY v $by '[1,2,3,4,5,6,7,8]' LIMIT 3");
   $try->('search', "SELECT id FROM t$i ORDER BY v $by '[1,2,3,4,5,6,7,8]' LIMIT 10");
   $try->('search far', "SELECT id FROM t$i ORDER BY v $by '[1e30,2,3,4,5,6,7,8]' LIMIT 10");

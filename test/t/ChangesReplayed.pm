@@ -80,6 +80,7 @@ sub answers_of
   {
     my ($table, $operator) = @{ $changes->{indexes}{$index} };
     $sql .= "SELECT i, array_agg(id) FROM queries, LATERAL (SELECT id FROM $table ORDER BY v $operator q LIMIT 20) AS t GROUP BY i ORDER BY i;";
+    $sql .= "SELECT * FROM nearest_drift('$index'), nearest_drift_figures('$index');";
   }
   return $node->safe_psql('postgres', $sql);
 }

@@ -74,6 +74,18 @@ inline CodeFactors make_factors(EstimateOf what, const ResidualSums& sums, std::
           static_cast<float>(twice * length * std::sqrt((lost > 0 ? lost : 0) / freedom))};
 }
 
+/// What a code loses of a residual of this length, as a part of it, by the factors made of them:
+/// sqrt(1 - x²).
+inline double error_of(EstimateOf what, const CodeFactors& factors, double length,
+                       std::size_t dim) {
+  if (!(length > 0)) return 0;
+  const double twice = what == EstimateOf::kSquaredDistance ? 2 : 1;
+  const double freedom = dim > 1 ? static_cast<double>(dim - 1) : 1;
+  const double deviation = static_cast<double>(factors.error) / (twice * length);
+  const double lost = deviation * deviation * freedom;
+  return std::sqrt(lost / (1 + lost));
+}
+
 /// How much larger the errors of real residuals are than `error` says, which is right after a
 /// random rotation: where directions matter, as without one or after a trained one, errors of codes
 /// and directions of queries go together. Measured on pairs of rows of one list, one as the query.

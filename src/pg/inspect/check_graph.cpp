@@ -8,6 +8,7 @@ extern "C" {
 #include <cstring>
 
 #include "format/chain.hpp"
+#include "format/drift_page.hpp"
 #include "pg/am/graph/state.hpp"
 #include "pg/am/graph/tid_chain.hpp"
 #include "pg/inspect/check_pages.hpp"
@@ -39,6 +40,7 @@ class Checker {
     expanded_.prepare(std::size_t{n_blocks_} * shape_.nodes_per_page);
 
     check_center();
+    check_drift();
     for (BlockNumber block = graph::kMetaBlock + 1; block < n_blocks_; ++block) note_page(block);
     check_entries();
     // After the pages: both chains as they are now.
@@ -115,6 +117,15 @@ class Checker {
     }
   }
 
+  void check_drift() {
+    const WholePage page =
+        read_kind(graph::kMetaBlock, {}, meta_.drift_block, PageKind::kDrift, page_);
+    if (format::at<format::DriftPage>(format::content_of(page), 0)->built_rows <
+        meta_.built_nodes) {
+      raise(meta_.drift_block, {"It knows fewer rows than the index was built with."});
+    }
+  }
+
   /// Verifies a page by itself and notes what it is.
   void note_page(BlockNumber block) {
     const WholePage page = read(block, page_);
@@ -146,6 +157,9 @@ class Checker {
       case PageKind::kCenter:
         found_.center_blocks += 1;
         if (!led_to_.has(block)) raise(block, {"A part of the center is not in its chain."});
+        break;
+      case PageKind::kDrift:
+        if (block != meta_.drift_block) raise(block, {"Nothing leads to the page."});
         break;
       case PageKind::kFree:
         found_.unused_blocks += 1;

@@ -34,6 +34,8 @@ class Checker {
         meta_.centroids_block, meta_.lists,
         [](std::uint32_t, const format::CentroidHeader& header) { return header.begin == 0; });
     check_directory();
+    read_kind(kMetaBlock, meta_.drift_block, PageKind::kDrift, page_);
+    lead_to_fixed(meta_.drift_block);
     for (std::uint32_t list = 0; list < format::directory_entries(meta_); ++list) check_list(list);
     for (BlockNumber block = kMetaBlock + 1; block < n_blocks_; ++block) {
       if (!led_to_.has(block)) check_unled(block);

@@ -18,6 +18,7 @@ extern "C" {
 #include "pg/am/graph/graph_writer.hpp"
 #include "pg/am/graph/insert.hpp"
 #include "pg/am/graph/options.hpp"
+#include "pg/am/graph/row_figures.hpp"
 #include "pg/am/graph/row_vector.hpp"
 #include "pg/am/graph/tid_chain.hpp"
 #include "pg/models/index_model.hpp"
@@ -46,6 +47,7 @@ struct BuildState {
   BuildGraph graph;
   ThreadTeam* team;
   SideRows side_rows;
+  DriftBase drift;  ///< of the rows that nodes have
   float* point;
   std::int8_t* code;
   double indexed_rows;
@@ -124,7 +126,8 @@ void flush(BuildState* build) {
       AllocSetContextCreate(CurrentMemoryContext, "hnsw write", ALLOCSET_DEFAULT_SIZES);
   const MemoryContext before = MemoryContextSwitchTo(context);
   write_graph(build->index, MAIN_FORKNUM, build->graph_state,
-              build->is_settled ? &build->graph : nullptr, build->side_rows, build->team);
+              build->is_settled ? &build->graph : nullptr, build->side_rows, build->team,
+              &build->drift);
   if (RelationNeedsWAL(build->index)) {
     log_newpage_range(build->index, MAIN_FORKNUM, 0, RelationGetNumberOfBlocks(build->index), true);
   }
@@ -133,9 +136,17 @@ void flush(BuildState* build) {
   build->is_flushed = true;
 }
 
+void add_to_base(BuildState* build, const core::RowFigures& figures) {
+  build->drift.figures.add(figures);
+  build->drift.rows += 1;
+}
+
 void insert_into_pages(BuildState* build, const RowVector& row, core::RowId id) {
   ItemPointerData tid = to_item_pointer(row_tid(id));
-  insert_row(build->index, &build->graph_state, row, &tid);
+  core::RowFigures figures;
+  if (insert_row(build->index, &build->graph_state, row, &tid, &figures)) {
+    add_to_base(build, figures);
+  }
 }
 
 /// Adds a row to the graph in memory, or to the pages if it does not fit any more.
@@ -157,6 +168,7 @@ void add_to_graph(BuildState* build, const RowVector& row, core::RowId id) {
     const core::PlacedPoint point =
         core::place_point(build->graph_state->space, row.x, build->point, build->code);
     build->graph.add(*build->team, id, row.hash, point, build->code);
+    add_to_base(build, figures_of(build->graph_state->space, row.x, build->point, point));
   }
   build->indexed_rows += 1;
   pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_DONE,
@@ -244,7 +256,11 @@ IndexBuildResult* build(Relation heap, Relation index, IndexInfo* info) {
   const double heap_rows =
       table_index_build_scan(heap, index, info, true, true, add_row, state, nullptr);
   use_sample(state);
-  if (!state->is_flushed) flush(state);
+  if (!state->is_flushed) {
+    flush(state);
+  } else {
+    set_drift_base(index, state->graph_state->meta.drift_block, state->drift);
+  }
 
   auto* const result =
       static_cast<IndexBuildResult*>(MemoryContextAlloc(before, sizeof(IndexBuildResult)));
@@ -260,7 +276,8 @@ IndexBuildResult* build(Relation heap, Relation index, IndexInfo* info) {
 void build_empty(Relation index) {
   GraphState* const state = describe(index, options_of(index), models::stamp_for_build(index));
   ThreadTeam alone(1);
-  write_graph(index, INIT_FORKNUM, state, nullptr, SideRows{}, &alone);
+  DriftBase drift{};
+  write_graph(index, INIT_FORKNUM, state, nullptr, SideRows{}, &alone, &drift);
   log_init_fork(index);
 }
 

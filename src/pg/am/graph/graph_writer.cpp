@@ -13,6 +13,7 @@ extern "C" {
 #include "core/graph/keep_links.hpp"
 #include "core/graph/page_order.hpp"
 #include "pg/am/graph/link_writer.hpp"
+#include "pg/am/graph/row_figures.hpp"
 #include "pg/am/graph/tid_chain.hpp"
 
 namespace nearest::pg::graph {
@@ -50,7 +51,7 @@ class Writer {
     for (std::size_t i = 0; i < team->size(); ++i) new (coders_ + i) NodeCoder(state);
   }
 
-  void write(const SideRows& side_rows) {
+  void write(const SideRows& side_rows, DriftBase* base) {
     order_nodes();
     plan_blocks();
     write_meta(side_rows);
@@ -60,6 +61,7 @@ class Writer {
     write_extra_rows();
     write_chain(side_rows.null_rows, format::kNullRowsOwner);
     write_chain(side_rows.zero_rows, format::kZeroRowsOwner);
+    write_drift(base);
   }
 
  private:
@@ -130,7 +132,9 @@ class Writer {
     meta.built_nodes = n_nodes();
     const BlockNumber null_pages = pages_for(side_rows.null_rows.size(), shape().tids_per_page());
     meta.null_rows = side_rows.null_rows.empty() ? format::kNoBlock : plan_.side_rows;
+    const BlockNumber zero_pages = pages_for(side_rows.zero_rows.size(), shape().tids_per_page());
     meta.zero_rows = side_rows.zero_rows.empty() ? format::kNoBlock : plan_.side_rows + null_pages;
+    meta.drift_block = plan_.side_rows + null_pages + zero_pages;
     init_page(page_, format::PageKind::kMeta);
     *format::at<format::GraphMeta>(content_of(page_), 0) = meta;
     set_used_bytes(page_, sizeof meta);
@@ -305,6 +309,17 @@ class Writer {
     }
   }
 
+  void write_drift(DriftBase* base) {
+    core::Moments& distances =
+        base->figures.of[static_cast<std::size_t>(core::Figure::kNeighborDistance)];
+    for (core::NodeId id = 0; id < n_nodes(); ++id) {
+      const std::span<const core::Neighbor> links = graph_->links(id);
+      if (!links.empty()) distances.add(length_of(state_->space, links[0].distance));
+    }
+    init_drift_page(page_, *base);
+    append(next_++);
+  }
+
   Relation index_;
   ForkNumber fork_;
   GraphState* state_;
@@ -322,9 +337,9 @@ class Writer {
 }  // namespace
 
 void write_graph(Relation index, ForkNumber fork, GraphState* state, BuildGraph* graph,
-                 const SideRows& side_rows, ThreadTeam* team) {
+                 const SideRows& side_rows, ThreadTeam* team, DriftBase* base) {
   Writer writer(index, fork, state, graph, team);
-  writer.write(side_rows);
+  writer.write(side_rows, base);
 }
 
 }  // namespace nearest::pg::graph

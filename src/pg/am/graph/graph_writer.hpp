@@ -4,6 +4,7 @@
 #include "pg/postgres.hpp"
 
 #include "core/graph/memory_graph.hpp"
+#include "pg/am/common/drift_sample.hpp"
 #include "pg/am/graph/state.hpp"
 #include "pg/memory.hpp"
 #include "pg/thread_team.hpp"
@@ -27,12 +28,13 @@ struct SideRows {
   core::ArenaArray<format::Tid> null_rows, zero_rows;
 };
 
-/// Writes metapage, center, entry table, nodes and rows. The index must have no pages yet. Nothing
-/// is logged: the caller logs the pages that it finds. `state` is what the metapage will say but
-/// for block numbers, which are filled in; graph may be null for an index without nodes.
+/// Writes metapage, center, entry table, nodes, rows and drift page. The index must have no pages
+/// yet. Nothing is logged: the caller logs the pages that it finds. `state` is what the metapage
+/// will say but for block numbers, which are filled in; graph may be null for an index without
+/// nodes; `base` is given the distances of nodes to their nearest neighbors.
 /// Memory comes from the current context, which the caller resets.
 void write_graph(Relation index, ForkNumber fork, GraphState* state, BuildGraph* graph,
-                 const SideRows& side_rows, ThreadTeam* team);
+                 const SideRows& side_rows, ThreadTeam* team, DriftBase* base);
 
 /// The phases that pg_stat_progress_create_index shows.
 inline constexpr int kPhaseInitialize = 1, kPhaseLoad = 2, kPhaseOrder = 3, kPhaseWrite = 4,

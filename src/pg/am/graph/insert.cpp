@@ -12,12 +12,14 @@ extern "C" {
 #include "core/graph/params.hpp"
 #include "core/graph/select_neighbors.hpp"
 #include "core/graph/settle_space.hpp"
+#include "pg/am/common/drift_sample.hpp"
 #include "pg/am/graph/back_link.hpp"
 #include "pg/am/graph/entry_table.hpp"
 #include "pg/am/graph/link_writer.hpp"
 #include "pg/am/graph/node_copy.hpp"
 #include "pg/am/graph/node_place.hpp"
 #include "pg/am/graph/page_graph.hpp"
+#include "pg/am/graph/row_figures.hpp"
 #include "pg/am/graph/tid_chain.hpp"
 
 namespace nearest::pg::graph {
@@ -81,7 +83,8 @@ class Inserter {
         arena_{CurrentMemoryContext},
         coder_(state) {}
 
-  void run() {
+  /// figures: of the row, if asked.
+  void run(core::RowFigures* figures) {
     const std::size_t dim = state_->shape.link_code.dim;
     auto* const y = static_cast<float*>(palloc(dim * sizeof(float)));
     z_ = static_cast<std::int8_t*>(palloc(dim));
@@ -89,6 +92,7 @@ class Inserter {
     auto* const link_y = static_cast<float*>(palloc(dim * sizeof(float)));
     link_point_ = coder_.decode(z_, point_.code.scale, point_.traits.norm, link_y);
     query_ = prepare_query(*state_, row_.x, true);
+    if (figures != nullptr) *figures = figures_of(state_->space, row_.x, y, point_);
     if (!search()) return;  // an equal vector's node took the row
     choose_links();
     decode_links();
@@ -97,6 +101,10 @@ class Inserter {
     const bool is_linked = link_back(id);
     if (!is_linked || becomes_entry(id)) {
       add_entry(index_, *state_, id, coder_.encode_entry(link_point_));
+    }
+    if (figures != nullptr && point_.is_coded && !sink_.met.empty()) {
+      figures->set(core::Figure::kNeighborDistance,
+                   length_of(state_->space, sink_.met[0].distance));
     }
   }
 
@@ -347,19 +355,21 @@ void settle_by_row(Relation index, GraphState** state, const RowVector& row) {
 
 }  // namespace
 
-void insert_row(Relation index, GraphState** state, const RowVector& row, ItemPointer heap_tid) {
+bool insert_row(Relation index, GraphState** state, const RowVector& row, ItemPointer heap_tid,
+                core::RowFigures* figures) {
   switch (row.place) {
     case RowPlace::kNullRows:
       add_to_tid_chain(index, (*state)->shape, {format::kNullRowsOwner, 0}, to_tid(*heap_tid));
-      return;
+      return false;
     case RowPlace::kZeroRows:
       add_to_tid_chain(index, (*state)->shape, {format::kZeroRowsOwner, 0}, to_tid(*heap_tid));
-      return;
+      return false;
     case RowPlace::kGraph:
       break;
   }
   settle_by_row(index, state, row);
-  Inserter(index, *state, row, heap_tid).run();
+  Inserter(index, *state, row, heap_tid).run(figures);
+  return true;
 }
 
 bool insert(Relation index, Datum* values, bool* is_null, ItemPointer heap_tid, Relation /*heap*/,
@@ -383,7 +393,11 @@ bool insert(Relation index, Datum* values, bool* is_null, ItemPointer heap_tid, 
   const RowVector row =
       read_row_vector(cache->state->meta.metric, cache->state->meta.dim, values[0], is_null[0]);
   GraphState* state = cache->state;
-  insert_row(index, &state, row, heap_tid);
+  const bool is_sampled = format::is_drift_sampled(to_tid(*heap_tid));
+  core::RowFigures figures;
+  if (insert_row(index, &state, row, heap_tid, is_sampled ? &figures : nullptr) && is_sampled) {
+    add_drift_row(index, state->meta.drift_block, 0, {figures, 0});
+  }
   if (state != cache->state) {
     MemoryContextSwitchTo(info->ii_Context);
     cache->state = load_state(index);

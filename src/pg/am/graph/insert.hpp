@@ -8,6 +8,7 @@ extern "C" {
 #include "nodes/execnodes.h"
 }
 
+#include "core/drift/figures.hpp"
 #include "pg/am/graph/row_vector.hpp"
 #include "pg/am/graph/state.hpp"
 
@@ -18,7 +19,9 @@ bool insert(Relation index, Datum* values, bool* is_null, ItemPointer heap_tid, 
             IndexUniqueCheck check_unique, bool index_unchanged, IndexInfo* info);
 
 /// Inserts one row. Memory comes from the current context, which the caller resets. `state` is
-/// loaded anew if the index had no sizes yet.
-void insert_row(Relation index, GraphState** state, const RowVector& row, ItemPointer heap_tid);
+/// loaded anew if the index had no sizes yet. Returns whether the row has figures, which are told
+/// if asked.
+bool insert_row(Relation index, GraphState** state, const RowVector& row, ItemPointer heap_tid,
+                core::RowFigures* figures);
 
 }  // namespace nearest::pg::graph

@@ -139,7 +139,7 @@ void write_file(BuildState* build) {
   begin_phase(Phase::kWrite, build->rows);
   state->meta.built_rows = build->rows;
   PageFile file(build->index, MAIN_FORKNUM);
-  write_head(&file, state, build->model.trained, build->sizes);
+  write_head(&file, state, build->model.trained, build->sizes, build->batch->figures());
   ListWriter writer(&file, state, build->sizes);
   std::uint32_t list = 0;
   format::Tid tid{};
@@ -208,7 +208,7 @@ void build_empty(Relation index) {
   auto* const sizes =
       allocate_in<std::uint64_t>(CurrentMemoryContext, format::directory_entries(model.state.meta));
   PageFile file(index, INIT_FORKNUM);
-  write_head(&file, &model.state, model.trained, sizes);
+  write_head(&file, &model.state, model.trained, sizes, core::FigureMoments{});
   log_init_fork(index);
 }
 

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
+
+#include "pg/am/common/drift_sample.hpp"
 
 namespace nearest::pg::inverted {
 namespace {
@@ -16,7 +19,8 @@ class HeadWriter {
     page_ = static_cast<Page>(palloc(BLCKSZ));
   }
 
-  void write(const Trained& trained, const std::uint64_t* sizes) {
+  void write(const Trained& trained, const std::uint64_t* sizes,
+             const core::FigureMoments& figures) {
     format::InvertedMeta& meta = state_->meta;
     const core::GraphSpace& space = state_->space;
     const std::size_t dim = meta.dim;
@@ -39,6 +43,7 @@ class HeadWriter {
     meta.centroids_block = place(true, pages_for(meta.lists, per_page));
     meta.directory_block =
         place(true, pages_for(format::directory_entries(meta), format::entries_per_page(BLCKSZ)));
+    meta.drift_block = place(true, 1);
 
     write_meta();
     write_floats(space.center, dim);
@@ -47,6 +52,7 @@ class HeadWriter {
     if (meta.groups > 1) write_centroids(trained.groups, meta.groups);
     write_centroids(trained.lists, meta.lists);
     write_directory(sizes, next);
+    write_drift(sizes, figures);
     pfree(page_);
   }
 
@@ -125,6 +131,13 @@ class HeadWriter {
     }
   }
 
+  void write_drift(const std::uint64_t* sizes, const core::FigureMoments& figures) {
+    const std::uint32_t lists = state_->meta.lists;
+    const std::uint64_t rows = std::accumulate(sizes, sizes + lists, std::uint64_t{0});
+    init_drift_page(page_, {figures, rows, lists, sizes});
+    file_->append(page_);
+  }
+
   PageFile* file_;
   InvertedState* state_;
   Page page_;
@@ -142,9 +155,9 @@ ListPages ListPages::of(const format::ListShape& shape, std::uint64_t rows) {
 }
 
 void write_head(PageFile* file, InvertedState* state, const Trained& trained,
-                const std::uint64_t* sizes) {
+                const std::uint64_t* sizes, const core::FigureMoments& figures) {
   HeadWriter writer(file, state);
-  writer.write(trained, sizes);
+  writer.write(trained, sizes, figures);
 }
 
 }  // namespace nearest::pg::inverted

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "core/drift/figures.hpp"
 #include "pg/am/inverted/page_file.hpp"
 #include "pg/am/inverted/state.hpp"
 
@@ -31,10 +32,11 @@ struct ListPages {
   static ListPages of(const format::ListShape& shape, std::uint64_t rows);
 };
 
-/// Writes metapage, streams, centroids and directory. The index must have no pages yet. Where
-/// everything is gets filled in in the state's metapage. sizes: (directory_entries) rows of each
-/// list; their pages follow in this order, those of rows before those of cold codes.
+/// Writes metapage, streams, centroids, directory and drift page. The index must have no pages yet.
+/// Where everything is gets filled in in the state's metapage. sizes: (directory_entries) rows of
+/// each list; their pages follow in this order, those of rows before those of cold codes. figures:
+/// of the rows.
 void write_head(PageFile* file, InvertedState* state, const Trained& trained,
-                const std::uint64_t* sizes);
+                const std::uint64_t* sizes, const core::FigureMoments& figures);
 
 }  // namespace nearest::pg::inverted

@@ -4,6 +4,7 @@ extern "C" {
 #include "utils/memutils.h"
 }
 
+#include "pg/am/common/drift_sample.hpp"
 #include "pg/am/common/heap_tid.hpp"
 #include "pg/am/inverted/centroids.hpp"
 #include "pg/am/inverted/list_insert.hpp"
@@ -36,6 +37,10 @@ void insert_vector(Relation index, const InvertedState& state, core::VectorView<
   auto* const record = static_cast<std::byte*>(palloc(coder.record().bytes));
   coder.encode(x, placed, y, centroid, work, record);
   add_to_list(index, state, list, tid, record);
+  if (format::is_drift_sampled(tid)) {
+    add_drift_row(index, state.meta.drift_block, state.meta.lists,
+                  {coder.figures(x, placed, y, centroid, record), list});
+  }
 }
 
 }  // namespace

@@ -35,6 +35,7 @@ RowBatch::RowBatch(const Model* model, ListSorter* sorter, std::uint64_t* sizes)
   placed_ = allocate_in<PlacedRow>(context, capacity_);
   lists_ = allocate_in<std::uint32_t>(context, capacity_);
   records_ = allocate_in<std::byte>(context, capacity_ * coder_.record().bytes);
+  row_figures_ = allocate_in<core::RowFigures>(context, capacity_);
 }
 
 void RowBatch::add(const format::Tid& tid, core::VectorView<float> x) {
@@ -57,12 +58,17 @@ void RowBatch::flush() {
     const core::Chunk part = core::chunk_range(chunk, n_, kChunkRows);
     float* const work = work_ + ThreadTeam::thread() * coder_.work_floats();
     for (std::size_t i = part.begin; i < part.end; ++i) {
-      coder_.encode({x_ + i * dim_, dim_}, placed_[i], y_ + i * dim_,
-                    model_->centroids + std::size_t{lists_[i]} * dim_, work, records_ + i * bytes);
+      const core::VectorView<float> x{x_ + i * dim_, dim_};
+      const float* const y = y_ + i * dim_;
+      const float* const centroid = model_->centroids + std::size_t{lists_[i]} * dim_;
+      std::byte* const record = records_ + i * bytes;
+      coder_.encode(x, placed_[i], y, centroid, work, record);
+      row_figures_[i] = coder_.figures(x, placed_[i], y, centroid, record);
     }
   });
   for (std::size_t i = 0; i < n_; ++i) {
     ++sizes_[lists_[i]];
+    figures_.add(row_figures_[i]);
     sorter_->put(lists_[i], tids_[i], records_ + i * bytes, bytes);
   }
   n_ = 0;

@@ -23,6 +23,9 @@ class RowBatch {
   /// Sends on what is there, in the order in which it came. Serves interrupts.
   void flush();
 
+  /// Of all rows that were sent on.
+  const core::FigureMoments& figures() const { return figures_; }
+
  private:
   const Model* model_;
   ListSorter* sorter_;
@@ -35,7 +38,9 @@ class RowBatch {
   float *x_, *y_, *work_;  ///< (capacity, dim) vectors and points; for each thread
   PlacedRow* placed_;      ///< (capacity)
   std::uint32_t* lists_;
-  std::byte* records_;  ///< (capacity, record bytes)
+  std::byte* records_;             ///< (capacity, record bytes)
+  core::RowFigures* row_figures_;  ///< (capacity)
+  core::FigureMoments figures_;
 };
 
 }  // namespace nearest::pg::inverted

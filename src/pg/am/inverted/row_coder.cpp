@@ -51,6 +51,28 @@ void RowCoder::encode(core::VectorView<float> x, const PlacedRow& placed, const 
                   reinterpret_cast<std::int8_t*>(decoded + dim), record);
 }
 
+core::RowFigures RowCoder::figures(core::VectorView<float> x, const PlacedRow& placed,
+                                   const float* y, const float* centroid,
+                                   const std::byte* record) const {
+  core::RowFigures figures;
+  figures.set(core::Figure::kNorm, core::norm_of(x));
+  if (placed.error == kNowhere) return figures;
+  double squared = 0;
+#pragma omp simd reduction(+ : squared)
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const double r = static_cast<double>(y[i]) - static_cast<double>(centroid[i]);
+    squared += r * r;
+  }
+  const double length = std::sqrt(squared);
+  figures.set(core::Figure::kCentroidDistance, length * state_->space.unit);
+  if (state_->meta.codec == format::Codec::kFlat) return figures;
+  core::CodeFactors factors;
+  std::memcpy(&factors, record + record_.factors_offset, sizeof factors);
+  figures.set(core::Figure::kCodeError,
+              core::error_of(estimate_of(state_->meta.metric), factors, length, x.size()));
+  return figures;
+}
+
 void RowCoder::encode_residual(const PlacedRow& placed, std::span<const float> r,
                                const float* centroid, float* decoded, std::int8_t* z,
                                std::byte* record) const {

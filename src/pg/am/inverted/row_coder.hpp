@@ -5,6 +5,7 @@
 
 #include "pg/postgres.hpp"
 
+#include "core/drift/figures.hpp"
 #include "core/quantize/estimator.hpp"
 #include "pg/am/inverted/state.hpp"
 
@@ -53,6 +54,10 @@ class RowCoder {
   /// list's code stands for; record: (record().bytes), aligned for floats; all of it is written.
   void encode(core::VectorView<float> x, const PlacedRow& placed, const float* y,
               const float* centroid, float* work, std::byte* record) const;
+
+  /// What the drift page is told of a row. record: as encode() left it.
+  core::RowFigures figures(core::VectorView<float> x, const PlacedRow& placed, const float* y,
+                           const float* centroid, const std::byte* record) const;
 
  private:
   void encode_residual(const PlacedRow& placed, std::span<const float> r, const float* centroid,
