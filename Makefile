@@ -71,7 +71,7 @@ $(OBJS): %.o: $(top)/%.cpp $(top)/Makefile
 
 $(shlib): $(top)/exports.map
 
-script_parts := $(addprefix $(top)/control/, vector.sql nearest.sql models.sql drift.sql maintain.sql migrate.sql quality.sql)
+script_parts := $(addprefix $(top)/control/, vector.sql nearest.sql models.sql drift.sql quality.sql maintain.sql migrate.sql)
 $(DATA_built): $(script_parts) $(top)/control/pg_nearest.control
 	@mkdir -p $(@D)
 	(printf '%s\n' '\echo Use "CREATE EXTENSION pg_nearest" to load this file. \quit'; \

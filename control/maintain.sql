@@ -115,6 +115,13 @@ BEGIN ATOMIC
 		-- model changed: built for another model than is declared
 		SELECT s.index, s.reason, 4, s.since FROM nearest_stale_indexes AS s
 	UNION ALL
+		-- drifted: rows inserted since are unlike those that it was built on
+		SELECT o.index, 'drifted', 3 + 0.99 * (1 - 1 / greatest(d.score, 1)), NULL
+		FROM (SELECT w.index FROM own AS w JOIN pg_index AS i ON i.indexrelid = w.index
+			WHERE w.usable AND w.trained AND has_table_privilege(i.indrelid, 'SELECT') OFFSET 0) AS o
+			CROSS JOIN LATERAL nearest_drift(o.index) AS d
+		WHERE d.verdict = 'retrain'
+	UNION ALL
 		-- untrained: built on too few rows, of which there are enough now
 		SELECT o.index, 'untrained', 2 + 0.99 * (1 - 1 / greatest(log(greatest(o.rows, 1)), 1)), NULL
 		FROM own AS o WHERE NOT o.trained AND o.trainable

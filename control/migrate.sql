@@ -380,7 +380,10 @@ BEGIN ATOMIC
 		SELECT 3, 'index of the new vectors', i.ready, i.statement
 		FROM migration AS m CROSS JOIN LATERAL nearest_migration_indexes(m.m) AS i
 	UNION ALL
-		SELECT 4, 'swap of the columns', false, format('SELECT nearest_finish_migration(%L, %L)', $1, m.column_name)
+		SELECT 4, 'recall of the new index', NULL, format('SELECT recall, worst_recall FROM nearest_recall(%L)', i.other_name)
+		FROM migration AS m CROSS JOIN LATERAL nearest_migration_indexes(m.m) AS i
+	UNION ALL
+		SELECT 5, 'swap of the columns', false, format('SELECT nearest_finish_migration(%L, %L)', $1, m.column_name)
 		FROM migration AS m
 	)
 	SELECT row_number() OVER (ORDER BY s.place, s.statement), s.what, s.done, s.statement FROM steps AS s
