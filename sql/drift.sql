@@ -45,7 +45,7 @@ SELECT index, figure, round(built_mean::numeric, 1) AS built, round(inserted_mea
   inserted_spread < inserted_mean AS spread, recent_spread < recent_mean AS recent_spread, score < 0.5 AS low
   FROM drift_figures ORDER BY index, figure;
 
--- equal vectors share a node, which tells nothing new
+-- equal vectors, which share nodes, and what is rolled back count, too
 CREATE TABLE drift_kept AS SELECT index, sampled_rows FROM drift_all;
 BEGIN;
 INSERT INTO drift_rows SELECT i, drift_vector(i - 10000, 0) FROM generate_series(10001, 10300) AS i;
@@ -107,8 +107,8 @@ SELECT verdict, reason FROM nearest_drift('drift_hnsw');
 -- many rows, of which few tell something: REINDEX would not help
 CREATE TABLE drift_few AS SELECT i AS id, CASE WHEN i % 2 = 0 THEN drift_vector(1, 0) END AS v FROM generate_series(1, 600) AS i;
 ALTER TABLE drift_few ALTER v TYPE vector(8);
-CREATE INDEX drift_few_hnsw ON drift_few USING hnsw (v vector_l2_ops);
 UPDATE drift_few SET v = NULL WHERE id > 100;
+CREATE INDEX drift_few_hnsw ON drift_few USING hnsw (v vector_l2_ops);
 CREATE INDEX drift_few_flat ON drift_few USING ivfflat (v vector_l2_ops);
 VACUUM ANALYZE drift_few;
 SELECT verdict, reason FROM nearest_drift('drift_few_hnsw');
