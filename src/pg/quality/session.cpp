@@ -13,6 +13,8 @@ extern "C" {
 
 #include <cmath>
 
+#include "pg/am/index_kind.hpp"
+
 namespace nearest::pg::quality {
 
 Datum required_argument(FunctionCallInfo fcinfo, int n, const char* name) {
