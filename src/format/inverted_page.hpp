@@ -70,7 +70,9 @@ struct CentroidHeader {
   float scale;           ///< of the code
   std::uint32_t square;  ///< of the code
   std::uint32_t begin;   ///< of a group: its first list; the next one's is its end
-  std::uint32_t reserved;
+  /// Of a list: how much larger than the centroid's the largest product of its rows with a vector of
+  /// length 1 is likely to be (core/ivf/list_reach.hpp).
+  float reach;
 };
 static_assert(sizeof(CentroidHeader) == 16);
 

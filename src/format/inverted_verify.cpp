@@ -114,7 +114,7 @@ Fault verify_centroid_page(std::span<const std::byte> page, const InvertedMeta& 
     const auto slot = static_cast<std::int32_t>(i);
     const auto& centroid = *at<CentroidHeader>(content, centroid_header_offset(i));
     const std::size_t code = centroid_code_offset(meta.dim, n, i);
-    if (!is_centroid_sound(centroid) || centroid.reserved != 0) {
+    if (!is_centroid_sound(centroid)) {
       return {"A centroid has sizes that cannot be.", slot};
     }
     if (const char* const fault = scalar_fault(at<std::int8_t>(content, code), meta.dim,

@@ -139,7 +139,9 @@ sub damage_centroids
   my $at = $content + 8;
   damage($on, $at, pack('f<', $_), 1, "scale $_") for 'nan', -1, 'inf', 1e35;
   damage($on, $at, pack('f<', $_), $_ == 0, "scale $_") for 0, 1e29, 1e-38;
-  flip($on, $at + 4, 12, [ 1, 0x80 ], 1, 'square to reserved');
+  flip($on, $at + 4, 8, [ 1, 0x80 ], 1, 'square and begin');
+  damage($on, $at + 12, pack('f<', $_), 1, "reach $_") for 'nan', -1, 'inf', 1e35;
+  damage($on, $at + 12, pack('f<', $_), 0, "reach $_") for 1e29, 1e-38;
   flip($on, $at + 3 * 16, $dim, [1], 1, 'code');
   damage($on, $at + 3 * 16, "\x80", 1, 'code -128');
   return;

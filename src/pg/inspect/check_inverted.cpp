@@ -156,7 +156,7 @@ class Checker {
                     [&](std::uint32_t group, const format::CentroidHeader& header) {
                       const bool is_next = group == 0 ? header.begin == 0 : header.begin >= before;
                       before = header.begin;
-                      return is_next && header.begin <= meta_.lists;
+                      return is_next && header.begin <= meta_.lists && header.reach == 0;
                     });
   }
 
