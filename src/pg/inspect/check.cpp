@@ -2,31 +2,18 @@
 #include "pg/postgres.hpp"
 
 extern "C" {
-#include "access/amapi.h"
-#include "access/genam.h"
 #include "access/htup_details.h"
-#include "access/table.h"
-#include "access/xlog.h"
-#include "catalog/index.h"
-#include "catalog/pg_class.h"
 #include "funcapi.h"
-#include "miscadmin.h"
-#include "utils/lsyscache.h"
-#include "utils/rel.h"
 }
 
 #include <algorithm>
 
-#include "pg/am/graph/scan.hpp"
-#include "pg/am/inverted/scan.hpp"
+#include "pg/am/common/open_index.hpp"
 #include "pg/inspect/check_graph.hpp"
 #include "pg/inspect/check_inverted.hpp"
 
 namespace nearest::pg {
 namespace {
-
-bool is_graph(Relation index) { return index->rd_indam->amgettuple == graph::next_row; }
-bool is_inverted(Relation index) { return index->rd_indam->amgettuple == inverted::next_row; }
 
 /// Columns of the result, in their order.
 enum Column {
@@ -127,51 +114,6 @@ void fill_row(ResultRow* row, const InvertedFindings& found) {
   row->set_size(kSlotsPerPage, found.slots_per_page);
 }
 
-/// Opens an index of ours and its table for reading. Raises for all others.
-void open_index(Oid oid, Relation* heap, Relation* index) {
-  const char relkind = get_rel_relkind(oid);
-  if (relkind == '\0') {
-    ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("no relation has OID %u", oid)));
-  }
-  if (relkind != RELKIND_INDEX) {
-    ereport(ERROR,
-            (errcode(ERRCODE_WRONG_OBJECT_TYPE),
-             errmsg("\"%s\" is not an index of hnsw, ivfflat or ivfpq", get_rel_name(oid)),
-             relkind == RELKIND_PARTITIONED_INDEX
-                 ? errhint("Name the indexes of its partitions, one at a time.")
-                 : errhint("Name an index that was created with USING hnsw, ivfflat or ivfpq.")));
-  }
-  // The table first, as everybody locks it first.
-  const Oid heap_oid = IndexGetRelation(oid, true);
-  *heap = OidIsValid(heap_oid) ? table_open(heap_oid, AccessShareLock) : nullptr;
-  *index = index_open(oid, AccessShareLock);
-  if (*heap == nullptr || heap_oid != IndexGetRelation(oid, false)) {
-    ereport(ERROR,
-            (errcode(ERRCODE_UNDEFINED_TABLE),
-             errmsg("could not open the table of index \"%s\"", RelationGetRelationName(*index))));
-  }
-  const char* const name = RelationGetRelationName(*index);
-  if (!is_graph(*index) && !is_inverted(*index)) {
-    ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
-                    errmsg("\"%s\" is not an index of hnsw, ivfflat or ivfpq", name),
-                    errhint("Name an index that was created with USING hnsw, ivfflat or ivfpq.")));
-  }
-  if (RELATION_IS_OTHER_TEMP(*index)) {
-    ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-                    errmsg("cannot access temporary indexes of other sessions"),
-                    errdetail("Index \"%s\" is of another session.", name)));
-  }
-  if (!(*index)->rd_index->indisvalid) {
-    ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                    errmsg("cannot check index \"%s\"", name), errdetail("The index is not valid."),
-                    errhint("Its creation was interrupted: drop it or REINDEX it.")));
-  }
-  if (RecoveryInProgress() && !RelationIsPermanent(*index)) {
-    ereport(ERROR, (errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
-                    errmsg("cannot access unlogged indexes during recovery")));
-  }
-}
-
 }  // namespace
 }  // namespace nearest::pg
 
@@ -183,8 +125,8 @@ NEAREST_FUNCTION(nearest_check) {
   if (get_call_result_type(fcinfo, nullptr, &descriptor) != TYPEFUNC_COMPOSITE) {
     elog(ERROR, "return type must be a row type");
   }
-  Relation heap, index;
-  open_index(PG_GETARG_OID(0), &heap, &index);
+  const OpenIndex opened = open_index(PG_GETARG_OID(0), {AccessShareLock, "check"});
+  const Relation heap = opened.heap, index = opened.index;
   ResultRow row;
   if (is_graph(index)) {
     fill_row(&row, check_graph(heap, index));
@@ -192,8 +134,7 @@ NEAREST_FUNCTION(nearest_check) {
     fill_row(&row, check_inverted(heap, index));
   }
   if (descriptor->natts != kColumns) elog(ERROR, "nearest_check returns %d columns", kColumns);
-  index_close(index, AccessShareLock);
-  table_close(heap, AccessShareLock);
+  close_index(opened);
   PG_RETURN_DATUM(
       HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), row.values, row.nulls)));
 }
