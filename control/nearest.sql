@@ -22,6 +22,12 @@ COMMENT ON FUNCTION nearest_check(regclass)
 	IS 'reads every page of an hnsw, ivfflat or ivfpq index: an error if one is damaged, otherwise what there is';
 REVOKE ALL ON FUNCTION nearest_check(regclass) FROM PUBLIC;
 
+CREATE FUNCTION nearest_compact(index regclass,
+	OUT lists bigint, OUT written_blocks bigint, OUT retired_blocks bigint, OUT free_blocks bigint)
+	AS 'MODULE_PATHNAME', 'nearest_compact' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION nearest_compact(regclass)
+	IS 'writes lists of an ivfflat or ivfpq index anew that have much room, and frees pages: of an index of one''s own';
+
 CREATE FUNCTION nearest_last_scan(
 	OUT index regclass, OUT rounds bigint, OUT pages bigint, OUT nodes bigint, OUT link_codes bigint,
 	OUT rows bigint, OUT read_the_rest boolean)

@@ -191,6 +191,17 @@ ALTER TABLE ivf_large ALTER v TYPE vector(8) USING v + v;
 SELECT * FROM ivf_check('ivf_large');
 DROP TABLE ivf_large;
 
+-- a few rows that are many times longer than the others take neither the lists nor the center with them
+CREATE TABLE ivf_far (id integer, v vector(8));
+INSERT INTO ivf_far SELECT i, ivf_point(i, 8) FROM generate_series(1, 3000) AS i;
+INSERT INTO ivf_far SELECT 10000 + i, ivf_point(i, 8) * array_fill((10.0 ^ (6 + i % 12))::real, '{8}')::vector FROM generate_series(1, 40) AS i;
+CREATE INDEX ivf_far_l2 ON ivf_far USING ivfpq (v vector_l2_ops) WITH (lists = 30);
+CREATE INDEX ivf_far_flat ON ivf_far USING ivfflat (v vector_l2_ops) WITH (lists = 30);
+CREATE INDEX ivf_far_ip ON ivf_far USING ivfpq (v vector_ip_ops) WITH (lists = 30);
+SELECT i, n.rows, n.empty_lists, n.largest_list < 400 AS even FROM unnest('{ivf_far_l2, ivf_far_flat, ivf_far_ip}'::text[]) AS i, nearest_check(i::regclass) AS n ORDER BY 1;
+SELECT * FROM ivf_check('ivf_far');
+DROP TABLE ivf_far;
+
 -- unlogged, temporary, and temporary for a transaction
 \set VERBOSITY terse
 CREATE UNLOGGED TABLE ivf_unlogged (id integer, v vector(8));

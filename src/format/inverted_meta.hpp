@@ -39,7 +39,9 @@ struct InvertedMeta {
   std::uint32_t groups;    ///< of lists; 1 if a query ranks all lists
   std::uint32_t segments;  ///< of a code: symbols of 4 bits, or bytes
   std::uint8_t bits;       ///< per symbol of a product code; of a level, extra bits included
-  std::uint8_t reserved[3];
+  std::uint8_t
+      has_left;  ///< 1: some pages have left their lists and may not be free yet; not constant
+  std::uint8_t reserved[2];
   std::uint64_t seed;  ///< of the rotation and of the training
   double unit;         ///< see core/graph/space.hpp
   double query_norm;

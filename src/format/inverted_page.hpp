@@ -27,7 +27,10 @@
 /// have no factors. Lists of rows without a vector have neither factors nor codes.
 ///
 /// A slot whose row VACUUM took out has the TID kDeadTid and factors that no bound reaches; an
-/// insert may use it again. Rows never move to another slot while the list is this one.
+/// insert may use it again. Rows never move to another slot. A page leaves its list with all of its
+/// rows, or what is left of them: copies on other pages take its place in the chain by one record,
+/// while the page stays as it is, next page included, for scans that were led to it before. Its
+/// header says so, and since when (PageUse).
 ///
 /// Cold page: what refines the codes of some slots of one list page, read for survivors only.
 ///
@@ -70,7 +73,9 @@ struct CentroidHeader {
   float scale;           ///< of the code
   std::uint32_t square;  ///< of the code
   std::uint32_t begin;   ///< of a group: its first list; the next one's is its end
-  std::uint32_t reserved;
+  /// Of a list: how much larger than the centroid's the largest product of its rows with a vector
+  /// of length 1 is likely to be (core/ivf/list_reach.hpp).
+  float reach;
 };
 static_assert(sizeof(CentroidHeader) == 16);
 
@@ -87,11 +92,30 @@ struct ListEntry {
 };
 static_assert(sizeof(ListEntry) == 16);
 
+/// Whether rows may be added to a list page. On disk, in 48 bits.
+struct PageUse {
+  static constexpr std::uint64_t kOpen = 0;
+  static constexpr std::uint64_t kClosed = 1;  ///< its rows are being copied, or are new copies
+  /// Otherwise it has left its list, and this was the next transaction then: whoever can still be
+  /// led to it has a snapshot that was taken before that one began.
+  static constexpr std::uint64_t kFirstStamp = 2;
+  static constexpr std::uint64_t kLastStamp = (std::uint64_t{1} << 48) - 1;
+};
+
 struct ListPageHeader {
   std::uint32_t list;
   std::uint32_t version;  ///< of the list
   std::uint16_t n_slots;  ///< in use, dead ones included
-  std::uint16_t reserved[3];
+  std::uint16_t use[3];   ///< PageUse, low bits first
+
+  std::uint64_t page_use() const {
+    return use[0] | std::uint64_t{use[1]} << 16 | std::uint64_t{use[2]} << 32;
+  }
+  void set_page_use(std::uint64_t value) {
+    for (int i = 0; i < 3; ++i) use[i] = static_cast<std::uint16_t>(value >> (16 * i));
+  }
+  bool is_open() const { return page_use() == PageUse::kOpen; }
+  bool has_left() const { return page_use() >= PageUse::kFirstStamp; }
 };
 static_assert(sizeof(ListPageHeader) == 16);
 

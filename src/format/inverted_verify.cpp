@@ -114,7 +114,7 @@ Fault verify_centroid_page(std::span<const std::byte> page, const InvertedMeta& 
     const auto slot = static_cast<std::int32_t>(i);
     const auto& centroid = *at<CentroidHeader>(content, centroid_header_offset(i));
     const std::size_t code = centroid_code_offset(meta.dim, n, i);
-    if (!is_centroid_sound(centroid) || centroid.reserved != 0) {
+    if (!is_centroid_sound(centroid)) {
       return {"A centroid has sizes that cannot be.", slot};
     }
     if (const char* const fault = scalar_fault(at<std::int8_t>(content, code), meta.dim,
@@ -229,9 +229,7 @@ Fault verify_list_page(std::span<const std::byte> page, const InvertedExpectatio
           list_page_fault(list, used_bytes(page), header.list, header.version)) {
     return {fault};
   }
-  if (header.n_slots == 0 || !has_clear_rest(header)) {
-    return {"A page of a list has a header that is not one."};
-  }
+  if (header.n_slots == 0) return {"A page of a list has a header that is not one."};
   for (std::uint32_t slot = 0; slot < header.n_slots; ++slot) {
     if (const char* const fault = slot_fault(list, slot, expected)) {
       return {fault, static_cast<std::int32_t>(slot)};
@@ -383,7 +381,9 @@ Fault verify_inverted_meta_page(std::span<const std::byte> page) noexcept {
   for (const std::uint8_t reserved : meta.reserved) {
     if (reserved != 0) return {"The metapage has content that is not known."};
   }
-  if (meta.reserved_too != 0) return {"The metapage has content that is not known."};
+  if (meta.has_left > 1 || meta.reserved_too != 0) {
+    return {"The metapage has content that is not known."};
+  }
   int exponent = 0;
   if (std::frexp(meta.unit, &exponent) != 0.5) return {"It has sizes that cannot be."};
   const bool has_bits = meta.codec != Codec::kFlat, has_books = meta.codec == Codec::kProduct;

@@ -62,7 +62,7 @@ inline const char* directory_page_fault(ConstPageBytes content, std::uint32_t n)
 
 inline bool is_centroid_sound(const CentroidHeader& header) {
   constexpr float kMost = 1e30F;
-  return header.scale >= 0 && header.scale < kMost;
+  return header.scale >= 0 && header.scale < kMost && header.reach >= 0 && header.reach < kMost;
 }
 
 /// As far as a code of 8 bits would give distances that are no numbers.

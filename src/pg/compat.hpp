@@ -5,9 +5,14 @@
 
 extern "C" {
 #include "access/genam.h"
+#include "access/nbtxlog.h"
 #include "access/relscan.h"
+#include "access/xlog.h"
+#include "access/xloginsert.h"
+#include "catalog/catalog.h"
 #include "catalog/pg_class.h"
 #include "commands/vacuum.h"
+#include "miscadmin.h"
 #include "nodes/pathnodes.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
@@ -141,6 +146,28 @@ inline void count_index_search([[maybe_unused]] IndexScanDesc scan) {
 #if PG_VERSION_NUM >= 180000
   if (scan->instrument != nullptr) scan->instrument->nsearches += 1;
 #endif
+}
+
+/// Tells standbys that a page changes which scans older than a transaction may still be led to:
+/// they are canceled, or wait, as the settings say. The record is that of btree indexes, and
+/// changes no page.
+inline void log_page_reuse([[maybe_unused]] Relation heap, Relation index, BlockNumber block,
+                           FullTransactionId last) {
+  if (!RelationNeedsWAL(index) || !XLogStandbyInfoActive()) return;
+  xl_btree_reuse_page record{};
+#if PG_VERSION_NUM >= 160000
+  record.locator = index->rd_locator;
+  record.block = block;
+  record.snapshotConflictHorizon = last;
+  record.isCatalogRel = RelationIsAccessibleInLogicalDecoding(heap);
+#else
+  record.node = index->rd_node;
+  record.block = block;
+  record.latestRemovedFullXid = last;
+#endif
+  XLogBeginInsert();
+  XLogRegisterData(reinterpret_cast<char*>(&record), SizeOfBtreeReusePage);
+  XLogInsert(RM_BTREE_ID, XLOG_BTREE_REUSE_PAGE);
 }
 
 inline void delay_vacuum() {

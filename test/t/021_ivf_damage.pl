@@ -93,7 +93,9 @@ sub flip
 sub damage_meta
 {
   my ($on, $n) = @_;
-  flip($on, $content, 32, [ 1, 0x80 ], 1, 'magic to bits');
+  flip($on, $content, 29, [ 1, 0x80 ], 1, 'magic to bits');
+  flip($on, $content + 29, 1, [1], 0, 'whether pages have left lists');
+  flip($on, $content + 29, 3, [ 2, 0x80 ], 1, 'reserved');
   flip($on, $content + 32, 8, [1], 1, 'seed');
   for my $size ([ 40, 'unit' ], [ 48, 'query_norm' ], [ 56, 'center_norm' ])
   {
@@ -157,7 +159,9 @@ sub damage_centroids
   my $at = $content + 8;
   damage($on, $at, pack('f<', $_), 1, "scale $_") for 'nan', -1, 'inf', 1e35;
   damage($on, $at, pack('f<', $_), $_ == 0, "scale $_") for 0, 1e29, 1e-38;
-  flip($on, $at + 4, 12, [ 1, 0x80 ], 1, 'square to reserved');
+  flip($on, $at + 4, 8, [ 1, 0x80 ], 1, 'square and begin');
+  damage($on, $at + 12, pack('f<', $_), 1, "reach $_") for 'nan', -1, 'inf', 1e35;
+  damage($on, $at + 12, pack('f<', $_), 0, "reach $_") for 1e29, 1e-38;
   flip($on, $at + 3 * 16, $dim, [1], 1, 'code');
   damage($on, $at + 3 * 16, "\x80", 1, 'code -128');
   return;
@@ -180,7 +184,9 @@ sub damage_list
   my $name = $on->[0];
   my $page = $on->[1][ $on->[2] ];
   my ($list, $n_slots) = unpack('L< x4 S<', substr($page, $content));
-  flip($on, $content, 16, [ 1, 0x80 ], 1, 'header');
+  flip($on, $content, 10, [ 1, 0x80 ], 1, 'header');
+  flip($on, $content + 10, 1, [1], 0, 'closed');
+  flip($on, $content + 10, 6, [ 2, 0x80 ], 1, 'has left its list');
   damage($on, $content + 8, pack('S<', $_), 1, "number of rows $_") for 0, 1, 0x7fff, 0xffff;
   return if $list >= 3 || $n_slots < 40;
 

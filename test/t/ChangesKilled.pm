@@ -104,9 +104,9 @@ sub run
       $changes->session(@common, name => 'vector', sort => 'vector', rows => $hands[1]),
       $changes->session(@quick, name => 'other', sort => 'other', rows => $hands[2]),
       $changes->session(@quick, name => 'delete', sort => 'delete', rows => { %{ $hands[3] }, %{ $hands[4] } }),
-      $changes->session(@common, name => 'vacuum', sort => [ 'VACUUM (INDEX_CLEANUP on) items;', 'VACUUM begun;', 'CHECKPOINT;' ]),
+      $changes->session(@common, name => 'vacuum', sort => [ map { ('VACUUM (INDEX_CLEANUP on) items;', 'VACUUM begun;', $_) } 'CHECKPOINT;', $changes->compactions ]),
       $changes->session(@common, name => 'mixed', sort => 'mixed', rows => $hands[5]),
-      $changes->session(@common, name => 'begun', sort => 'insert', table => 'begun'),
+      $changes->session(@quick, name => 'begun', sort => 'insert', table => 'begun'),
       $changes->session(@common, name => 'begun_too', sort => 'mixed', table => 'begun'),
       $changes->session(@common, name => 'search', sort => 'search'));
     $changes->start(@sessions);

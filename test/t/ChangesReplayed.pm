@@ -35,7 +35,7 @@ sub load
     $changes->session(@common, name => 'begun', sort => 'mixed', table => 'begun'),
     $changes->session(@common, name => 'begun_too', sort => 'insert', table => 'begun'),
     $changes->session(@common, steps => int($steps / 4), name => 'vacuum',
-      sort => [ 'VACUUM (INDEX_CLEANUP on) items;', 'VACUUM begun;', 'CHECKPOINT;' ]));
+      sort => [ 'VACUUM (INDEX_CLEANUP on) items;', 'VACUUM begun;', 'CHECKPOINT;', $changes->compactions ]));
 }
 
 # Position in the log, checksum, flags and oldest row are hints of the page's header; what is between its lower and its

@@ -68,7 +68,7 @@ sub run
     my $check = q{DO $$ BEGIN PERFORM nearest_check('items_cosine'); END $$;};
     my @build = ($check, 'REINDEX INDEX CONCURRENTLY items_l2;', $check,
       "CREATE INDEX CONCURRENTLY second ON items USING $changes->{kind}{second};", 'DROP INDEX CONCURRENTLY second;',
-      $round % 2 ? () : 'REINDEX INDEX CONCURRENTLY begun_ip;', 'ANALYZE items, begun;');
+      $changes->compactions, $round % 2 ? () : 'REINDEX INDEX CONCURRENTLY begun_ip;', 'ANALYZE items, begun;');
     my @sessions = (
       $changes->session(name => 'insert', sort => 'insert', rows => $hands[0], steps => 400),
       $changes->session(name => 'mixed', sort => 'mixed', rows => $hands[1], steps => 300),

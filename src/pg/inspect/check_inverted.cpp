@@ -158,7 +158,7 @@ class Checker {
                     [&](std::uint32_t group, const format::CentroidHeader& header) {
                       const bool is_next = group == 0 ? header.begin == 0 : header.begin >= before;
                       before = header.begin;
-                      return is_next && header.begin <= meta_.lists;
+                      return is_next && header.begin <= meta_.lists && header.reach == 0;
                     });
   }
 
@@ -204,16 +204,20 @@ class Checker {
         raise(from, {"The pages of a list are not a chain.", from == directory ? at.slot : -1});
       }
       const BlockNumber next = check_list_page(from, block, list, entry.version, &rows);
+      if (has_left_ && is_led_to(from, list, block)) {
+        raise(block, {"A page of a list is not in use, but something leads to it."});
+      }
       has_last = has_last || block == entry.last;
       has_room = has_room || block == entry.room;
       from = end = block;
       block = next;
     }
-    if (!has_last || !has_room) {
+    // It has changed meanwhile, or the directory is wrong.
+    const format::ListEntry now = entry_of(list);
+    if ((!has_last && now.last == entry.last) || (!has_room && now.room == entry.room)) {
       raise(directory, {"It names a page of a list that is not in its chain.", at.slot});
     }
-    // It has grown meanwhile, or the directory is wrong.
-    if (end != entry.last && entry_of(list).last == entry.last) {
+    if (end != entry.last && now.last == entry.last) {
       raise(directory, {"The last page of a list is another one.", at.slot});
     }
     if (list == format::zero_rows_list(meta_)) {
@@ -227,7 +231,19 @@ class Checker {
     }
   }
 
-  /// Returns the next page.
+  /// Whether the directory (the list's first page) or a page of the list leads to a block now,
+  /// unless that page has left the list itself.
+  bool is_led_to(BlockNumber from, std::uint32_t list, BlockNumber block) {
+    if (from == inverted::directory_page(meta_, list)) return entry_of(list).first == block;
+    const WholePage page = read_kind(from, from, PageKind::kList, other_page_);
+    return !list_header_of(page).has_left() && format::trailer_of(page).next == block;
+  }
+
+  static const format::ListPageHeader& list_header_of(WholePage page) {
+    return *format::at<format::ListPageHeader>(format::content_of(page), 0);
+  }
+
+  /// Returns the next page. Sets has_left_: the page has left the list, and counts as unused.
   BlockNumber check_list_page(BlockNumber from, BlockNumber block, std::uint32_t list,
                               std::uint32_t version, std::int64_t* rows) {
     const format::ListShape& shape = expected_.shape_of(list);
@@ -240,6 +256,11 @@ class Checker {
       }
     };
     check_owner();
+    has_left_ = hot.header().has_left();
+    if (has_left_) {
+      found_.unused_blocks += 1;
+      return format::trailer_of(page).next;
+    }
     std::uint32_t cold_pages = 0;
     for (std::uint32_t slot = 0; shape.n_cold > 0 && slot < hot.header().n_slots;) {
       const BlockNumber cold = hot.cold_pages()[slot / shape.cold_per_page];
@@ -312,6 +333,24 @@ class Checker {
     return false;
   }
 
+  /// Whether a list page has a cold page, and is in its list. Interrupted compactions leave cold
+  /// pages that no list page has; a list page that misses one tells so itself.
+  bool is_cold_page_in_use(BlockNumber block, const format::ColdPageHeader& header) {
+    if (!reader_.has(header.hot)) return false;
+    const WholePage of = reader_.read(header.hot, other_page_);
+    if (is_unused(reader_, header.hot, of) || format::trailer_of(of).kind != PageKind::kList) {
+      return false;
+    }
+    if (const Fault fault = format::verify_inverted_page(of, expected_)) raise(header.hot, fault);
+    const format::ListPageHeader list = list_header_of(of);
+    const format::ConstListPage hot{format::content_of(of), &expected_.shape_of(list.list)};
+    return list.list < meta_.lists &&
+           hot.cold_pages()[header.first_slot / shape_.cold_per_page] == block &&
+           (led_to(header.hot) || is_in_list(list.list, header.hot));
+  }
+  /// Whether a walk came by a page, or it is newer than the walks.
+  bool led_to(BlockNumber block) const { return block >= n_blocks_ || led_to_.has(block); }
+
   /// A page that no list led to: unused, or one that came after its list was looked at.
   void check_unled(BlockNumber block) {
     const WholePage page = reader_.read(block, page_);
@@ -328,19 +367,22 @@ class Checker {
       return;
     }
     if (kind == PageKind::kList) {
-      const std::uint32_t list = format::at<format::ListPageHeader>(content, 0)->list;
-      is_led_to = is_in_list(list, block);
-      (list < meta_.lists ? found_.list_blocks : found_.row_blocks) += 1;
+      const format::ListPageHeader header = list_header_of(page);
+      // Pages that have left a list are kept for scans that are at work, and new ones are not yet
+      // in it.
+      is_led_to = is_in_list(header.list, block);
+      if (!is_led_to && !header.is_open()) {
+        found_.unused_blocks += 1;
+        return;
+      }
+      (header.list < meta_.lists ? found_.list_blocks : found_.row_blocks) += 1;
     } else if (kind == PageKind::kCold) {
       const format::ColdPageHeader header = *format::at<format::ColdPageHeader>(content, 0);
-      const WholePage of = read_kind(block, header.hot, PageKind::kList, other_page_);
-      const std::uint32_t list =
-          format::at<format::ListPageHeader>(format::content_of(of), 0)->list;
-      const format::ConstListPage hot{format::content_of(of), &expected_.shape_of(list)};
-      is_led_to =
-          list < meta_.lists &&
-          hot.cold_pages()[header.first_slot / shape_.cold_per_page] == block &&
-          (header.hot >= n_blocks_ || led_to_.has(header.hot) || is_in_list(list, header.hot));
+      if (!is_cold_page_in_use(block, header)) {
+        found_.unused_blocks += 1;
+        return;
+      }
+      is_led_to = true;
       found_.cold_blocks += 1;
     }
     if (!is_led_to) raise(block, {"Nothing leads to the page."});
@@ -355,6 +397,7 @@ class Checker {
   format::InvertedExpectations expected_{};
   BlockNumber n_blocks_ = 0;
   Bits led_to_{};
+  bool has_left_ = false;  ///< the list page that was checked last
   InvertedFindings found_{};
 };
 static_assert(std::is_trivially_destructible_v<Checker>);

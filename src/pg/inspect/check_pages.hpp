@@ -12,30 +12,13 @@ extern "C" {
 }
 
 #include "format/verify.hpp"
+#include "pg/bits.hpp"
 #include "pg/buffer.hpp"
 #include "pg/memory.hpp"
 
 namespace nearest::pg {
 
 using WholePage = std::span<const std::byte>;
-
-class Bits {
- public:
-  void prepare(std::size_t n) {
-    words_ = allocate_in<std::uint64_t>(CurrentMemoryContext, n / 64 + 1);
-  }
-  bool has(std::size_t i) const { return (words_[i / 64] >> (i % 64) & 1) != 0; }
-  /// False if it was in already.
-  bool add(std::size_t i) {
-    if (has(i)) return false;
-    words_[i / 64] |= std::uint64_t{1} << (i % 64);
-    return true;
-  }
-  void remove(std::size_t i) { words_[i / 64] &= ~(std::uint64_t{1} << (i % 64)); }
-
- private:
-  std::uint64_t* words_;
-};
 
 /// Reads pages of an index without a place in shared buffers for all of them.
 class PageReader {

@@ -14,7 +14,7 @@ extern "C" {
 
 namespace nearest::pg {
 
-OwnIndex open_own_index(Oid oid, const char* what) {
+OwnIndex open_own_index(Oid oid, const char* what, LOCKMODE lock) {
   const char relkind = get_rel_relkind(oid);
   if (relkind == '\0') {
     ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("no relation has OID %u", oid)));
@@ -29,8 +29,9 @@ OwnIndex open_own_index(Oid oid, const char* what) {
   }
   // The table first, as everybody locks it first.
   const Oid heap_oid = IndexGetRelation(oid, true);
-  Relation heap = OidIsValid(heap_oid) ? table_open(heap_oid, AccessShareLock) : nullptr;
-  Relation index = index_open(oid, AccessShareLock);
+  Relation heap = OidIsValid(heap_oid) ? table_open(heap_oid, lock) : nullptr;
+  const LOCKMODE index_lock = lock == AccessShareLock ? lock : RowExclusiveLock;
+  Relation index = index_open(oid, index_lock);
   if (heap == nullptr || heap_oid != IndexGetRelation(oid, false)) {
     ereport(ERROR,
             (errcode(ERRCODE_UNDEFINED_TABLE),
@@ -57,12 +58,12 @@ OwnIndex open_own_index(Oid oid, const char* what) {
     ereport(ERROR, (errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
                     errmsg("cannot access unlogged indexes during recovery")));
   }
-  return {heap, index};
+  return {heap, index, lock, index_lock};
 }
 
 void close_own_index(const OwnIndex& own) {
-  index_close(own.index, AccessShareLock);
-  table_close(own.heap, AccessShareLock);
+  index_close(own.index, own.index_lock);
+  table_close(own.heap, own.heap_lock);
 }
 
 }  // namespace nearest::pg

@@ -263,6 +263,47 @@ TEST(TrainLists, two_levels_train_nearly_as_well_as_one) {
   EXPECT_GT(at_home, kLists * 8 / 10);
 }
 
+TEST(TrainLists, lists_that_were_trained_at_once_are_put_into_groups) {
+  constexpr std::size_t kLists = 400, kDim = 8;
+  const Blobs blobs(6000, kDim, 300, 3.0F);
+  const std::size_t groups = group_count(kLists);
+  ASSERT_EQ(groups, 20U);
+  ASSERT_EQ(group_count(kFewestGroupedLists - 1), 1U);
+  TestMemory memory;
+  ThreadRunner runner;
+  std::vector<float> centroids(kLists * kDim), centers(groups * kDim);
+  std::vector<std::uint32_t> starts(groups + 1);
+  train_lists(memory.arena(), runner, blobs.rows(), {kLists, 1, false, 4}, centroids.data(),
+              centers.data(), starts.data());
+  EXPECT_EQ(memory.lent(), 0U);
+  EXPECT_EQ(starts.front(), 0U);
+  EXPECT_EQ(starts.back(), kLists);
+  EXPECT_TRUE(std::is_sorted(starts.begin(), starts.end()));
+  // They are those of one level, in another order.
+  const std::vector<float> one = train(blobs.rows(), {kLists, 1, false, 4});
+  std::multiset<std::vector<float>> expected, is;
+  for (std::size_t c = 0; c < kLists; ++c) {
+    expected.emplace(one.begin() + c * kDim, one.begin() + (c + 1) * kDim);
+    is.emplace(centroids.begin() + c * kDim, centroids.begin() + (c + 1) * kDim);
+  }
+  EXPECT_EQ(is, expected);
+  // The nearest list of nearly all rows is in one of the nearest groups.
+  std::size_t found = 0;
+  for (std::size_t i = 0; i < blobs.rows().n; i += 10) {
+    const float* const row = blobs.rows().row(i);
+    std::vector<std::pair<double, std::size_t>> order;
+    for (std::size_t g = 0; g < groups; ++g)
+      order.emplace_back(squared(row, &centers[g * kDim], kDim), g);
+    std::sort(order.begin(), order.end());
+    const std::size_t nearest = naive_nearest(row, centroids, kDim);
+    for (std::size_t t = 0; t < groups_tried_alone(kLists); ++t) {
+      const std::size_t g = order[t].second;
+      found += nearest >= starts[g] && nearest < starts[g + 1] ? 1 : 0;
+    }
+  }
+  EXPECT_GT(found, 600 * 97 / 100);
+}
+
 /// Counts what is lent at once.
 struct CountingArena {
   struct Counts {

@@ -26,8 +26,16 @@ BlockNumber take_room(Relation index, Room room) {
   return block < RelationGetNumberOfBlocks(index) ? block : InvalidBlockNumber;
 }
 
-void record_room(Relation index, BlockNumber block, Room room) {
+void note_room(Relation index, BlockNumber block, Room room) {
   RecordPageWithFreeSpace(index, block, map_size(room));
+}
+
+bool is_known_room(Relation index, BlockNumber block, Room room) {
+  return GetRecordedFreeSpace(index, block) >= map_size(room);
+}
+
+void record_room(Relation index, BlockNumber block, Room room) {
+  note_room(index, block, room);
   FreeSpaceMapVacuumRange(index, block, block + 1);  // searches begin at the map's root
 }
 

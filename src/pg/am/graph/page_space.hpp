@@ -23,6 +23,10 @@ enum class Room {
 BlockNumber take_room(Relation index, Room room);
 
 void record_room(Relation index, BlockNumber block, Room room);
+/// The same for many pages: searches find them once the map has been vacuumed.
+void note_room(Relation index, BlockNumber block, Room room);
+/// Whether the map knows that a page has such room, or more.
+bool is_known_room(Relation index, BlockNumber block, Room room);
 
 /// A new page, pinned and exclusive-locked, not initialized. If others wait to extend the index
 /// too, it gets pages for them as well.

@@ -21,7 +21,8 @@ RankedList rank_one(const RankedPoint& point, const format::CentroidHeader& head
   const double squared = point.code->square + scale * scale * header.square - 2 * product;
   const double distance = squared > 0 ? std::sqrt(squared) : 0;
   const double base = point.by_product ? -product : distance * distance;
-  return {static_cast<float>(base), static_cast<float>(distance), list};
+  const double rank = point.by_product ? base - std::sqrt(point.code->square) * header.reach : base;
+  return {static_cast<float>(base), static_cast<float>(distance), static_cast<float>(rank), list};
 }
 
 }  // namespace
@@ -69,8 +70,8 @@ std::size_t Centroids::score(const RankedPoint& point, std::uint32_t begin, std:
   if (meta.centroids_block == format::kNoBlock) {
     // One list, around the center itself.
     const double distance = std::sqrt(point.code->square);
-    ranked[0] = {point.by_product ? 0 : static_cast<float>(point.code->square),
-                 static_cast<float>(distance), 0};
+    const float base = point.by_product ? 0 : static_cast<float>(point.code->square);
+    ranked[0] = {base, static_cast<float>(distance), base, 0};
     return 1;
   }
   visit(meta.centroids_block, meta.lists, begin, end,
@@ -84,35 +85,71 @@ void Centroids::score_all(const RankedPoint& point, RankedList* ranked) const {
   score(point, 0, state_->meta.lists, ranked);
 }
 
+RankedGroups Centroids::rank_groups(ContextArena arena, const RankedPoint& point) const {
+  const format::InvertedMeta& meta = state_->meta;
+  const RankedGroups ranked = {
+      static_cast<RankedList*>(arena.allocate(meta.groups * sizeof(RankedList))),
+      static_cast<std::uint32_t*>(arena.allocate((meta.groups + 1) * sizeof(std::uint32_t)))};
+  visit(meta.groups_block, meta.groups, 0, meta.groups,
+        [&](std::uint32_t group, const format::CentroidHeader& header, const std::int8_t* z) {
+          ranked.groups[group] = rank_one(point, header, z, meta.dim, group);
+          ranked.begins[group] = header.begin;
+        });
+  ranked.begins[meta.groups] = meta.lists;
+  if (ranked.begins[0] != 0) {
+    report_damaged(index_, meta.groups_block, "Groups of lists do not begin with the first list.");
+  }
+  for (std::uint32_t group = 0; group < meta.groups; ++group) {
+    if (ranked.begins[group] > ranked.begins[group + 1]) {
+      report_damaged(index_, meta.groups_block, "Groups of lists do not lie behind one another.");
+    }
+  }
+  std::sort(ranked.groups, ranked.groups + meta.groups);
+  return ranked;
+}
+
+std::size_t Centroids::score_group(const RankedPoint& point, const RankedGroups& groups,
+                                   std::uint32_t place, RankedList* ranked) const {
+  const std::uint32_t group = groups.groups[place].list;
+  return score(point, groups.begins[group], groups.begins[group + 1], ranked);
+}
+
+std::uint32_t Centroids::find_nearest(ContextArena arena, const RankedPoint& point) const {
+  const format::InvertedMeta& meta = state_->meta;
+  if (meta.lists == 1) return 0;
+  auto* const ranked = static_cast<RankedList*>(arena.allocate(meta.lists * sizeof(RankedList)));
+  std::size_t n = 0;
+  if (meta.groups == 1) {
+    n = score(point, 0, meta.lists, ranked);
+  } else {
+    const RankedGroups groups = rank_groups(arena, point);
+    const std::size_t most_tried = core::groups_tried_alone(meta.lists);
+    std::size_t tried = 0;
+    for (std::uint32_t g = 0; g < meta.groups && tried < most_tried; ++g) {
+      const std::size_t here = score_group(point, groups, g, ranked + n);
+      n += here;
+      tried += here > 0 ? 1 : 0;  // a group may be without lists
+    }
+    groups.release(arena);
+  }
+  const std::uint32_t nearest = std::min_element(ranked, ranked + n)->list;
+  arena.release(ranked);
+  return nearest;
+}
+
 std::size_t Centroids::rank(ContextArena arena, const RankedPoint& point, std::size_t wanted,
                             RankedList* ranked) const {
   const format::InvertedMeta& meta = state_->meta;
   std::size_t n = 0;
-  if (meta.groups == 1 || core::kScoredPerProbe * wanted >= meta.lists) {
+  if (!core::is_trained_by_groups(meta.lists) || core::kScoredPerProbe * wanted >= meta.lists) {
     n = score(point, 0, meta.lists, ranked);
   } else {
-    auto* const groups = static_cast<RankedList*>(arena.allocate(meta.groups * sizeof(RankedList)));
-    auto* const begins =
-        static_cast<std::uint32_t*>(arena.allocate((meta.groups + 1) * sizeof(std::uint32_t)));
-    visit(meta.groups_block, meta.groups, 0, meta.groups,
-          [&](std::uint32_t group, const format::CentroidHeader& header, const std::int8_t* z) {
-            groups[group] = rank_one(point, header, z, meta.dim, group);
-            begins[group] = header.begin;
-          });
-    begins[meta.groups] = meta.lists;
-    for (std::uint32_t group = 0; group < meta.groups; ++group) {
-      if (begins[group] > begins[group + 1]) {
-        report_damaged(index_, meta.groups_block, "Groups of lists do not lie behind one another.");
-      }
-    }
-    std::sort(groups, groups + meta.groups);
+    const RankedGroups groups = rank_groups(arena, point);
     const std::size_t enough = std::max(core::kFewestScored, core::kScoredPerProbe * wanted);
     for (std::uint32_t g = 0; g < meta.groups && n < enough; ++g) {
-      const std::uint32_t group = groups[g].list;
-      n += score(point, begins[group], begins[group + 1], ranked + n);
+      n += score_group(point, groups, g, ranked + n);
     }
-    arena.release(begins);
-    arena.release(groups);
+    groups.release(arena);
   }
   const std::size_t front = std::min(wanted, n);
   if (front < n) std::nth_element(ranked, ranked + front, ranked + n);

@@ -16,10 +16,11 @@ namespace nearest::pg::inverted {
 struct RankedList {
   float base;      ///< |q - ĉ|², or -<q, ĉ> for products
   float distance;  ///< |q - ĉ|
+  float rank;      ///< what lists are ordered by: the base, for products of the best row's
   std::uint32_t list;
 
   friend bool operator<(const RankedList& a, const RankedList& b) {
-    return a.base != b.base ? a.base < b.base : a.list < b.list;
+    return a.rank != b.rank ? a.rank < b.rank : a.list < b.list;
   }
 };
 
@@ -27,6 +28,17 @@ struct RankedList {
 struct RankedPoint {
   const core::ScalarQuery* code;
   bool by_product;  ///< by -<q, ĉ>, otherwise by |q - ĉ|²
+};
+
+/// Groups as a point sees them, the nearest first. Lent by an arena.
+struct RankedGroups {
+  RankedList* groups;
+  std::uint32_t* begins;  ///< (groups + 1) their first lists, by number, and the end
+
+  void release(ContextArena arena) const {
+    arena.release(begins);
+    arena.release(groups);
+  }
 };
 
 class Centroids {
@@ -43,6 +55,10 @@ class Centroids {
   /// The same for all lists, in no order.
   void score_all(const RankedPoint& point, RankedList* ranked) const;
 
+  /// The list nearest to a row's point. Where lists are in groups, those of the nearest ones are
+  /// looked at, as builds of thousands of lists do: a small part of all centroids.
+  std::uint32_t find_nearest(ContextArena arena, const RankedPoint& point) const;
+
   /// What the list's code stands for: centroid: (dim).
   void read(std::uint32_t list, float* centroid) const;
 
@@ -53,6 +69,10 @@ class Centroids {
              Each&& each) const;
   std::size_t score(const RankedPoint& point, std::uint32_t begin, std::uint32_t end,
                     RankedList* ranked) const;
+  RankedGroups rank_groups(ContextArena arena, const RankedPoint& point) const;
+  /// The lists of the group at a place of the ranking.
+  std::size_t score_group(const RankedPoint& point, const RankedGroups& groups, std::uint32_t place,
+                          RankedList* ranked) const;
 
   Relation index_;
   const InvertedState* state_;

@@ -69,7 +69,7 @@ struct Model {
     return std::min(1.0, std::max(probes / meta.lists, read_rows(wanted) / rows));
   }
   double centroids() const {
-    if (meta.groups <= 1) return meta.lists;
+    if (!core::is_trained_by_groups(meta.lists)) return meta.lists;
     const double scored = std::max<double>(core::kFewestScored, core::kScoredPerProbe * probes);
     return std::min<double>(meta.lists, meta.groups + scored);
   }

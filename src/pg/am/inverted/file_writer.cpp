@@ -92,7 +92,8 @@ class HeadWriter {
       for (std::uint32_t i = 0; i < here; ++i) {
         const std::uint32_t c = begin + i;
         *format::at<format::CentroidHeader>(content, format::centroid_header_offset(i)) = {
-            codes.scales[c], codes.squares[c], codes.begins == nullptr ? 0 : codes.begins[c], 0};
+            codes.scales[c], codes.squares[c], codes.begins == nullptr ? 0 : codes.begins[c],
+            codes.reaches == nullptr ? 0 : codes.reaches[c]};
         std::memcpy(content.data() + format::centroid_code_offset(dim, here, i),
                     codes.z + std::size_t{c} * dim, dim);
       }

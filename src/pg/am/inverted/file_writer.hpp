@@ -17,7 +17,8 @@ struct CentroidCodes {
   const float* scales;           ///< (n)
   const std::uint32_t* squares;  ///< (n)
   const std::uint32_t*
-      begins;  ///< (n + 1) of groups: their first lists and the end; null for lists
+      begins;            ///< (n + 1) of groups: their first lists and the end; null for lists
+  const float* reaches;  ///< (n) of lists; null for groups, and without training
 };
 
 /// What was trained, besides the state. Borrowed memory.

@@ -20,19 +20,14 @@ void insert_vector(Relation index, const InvertedState& state, core::VectorView<
   const RowCoder coder(state);
   auto* const y = static_cast<float*>(palloc(dim * sizeof(float)));
   const PlacedRow placed = coder.place(x, y);
-  std::uint32_t list = 0;
-  if (state.meta.lists > 1) {
-    auto* const z = static_cast<std::int16_t*>(palloc(dim * sizeof(std::int16_t)));
-    const core::ScalarQuery code = core::encode_query({y, dim}, z);
-    auto* const ranked = static_cast<RankedList*>(palloc(state.meta.lists * sizeof(RankedList)));
-    std::int64_t pages = 0;
-    Centroids(index, &state, &pages)
-        .rank(ContextArena{CurrentMemoryContext}, {&code, false}, 1, ranked);
-    list = ranked[0].list;
-  }
-  auto* const centroid = static_cast<float*>(palloc(dim * sizeof(float)));
+  const ContextArena arena{CurrentMemoryContext};
   std::int64_t pages = 0;
-  Centroids(index, &state, &pages).read(list, centroid);
+  const Centroids centroids(index, &state, &pages);
+  auto* const z = static_cast<std::int16_t*>(palloc(dim * sizeof(std::int16_t)));
+  const core::ScalarQuery code = core::encode_query({y, dim}, z);
+  const std::uint32_t list = centroids.find_nearest(arena, {&code, false});
+  auto* const centroid = static_cast<float*>(palloc(dim * sizeof(float)));
+  centroids.read(list, centroid);
   auto* const work = static_cast<float*>(palloc(coder.work_floats() * sizeof(float)));
   auto* const record = static_cast<std::byte*>(palloc(coder.record().bytes));
   coder.encode(x, placed, y, centroid, work, record);

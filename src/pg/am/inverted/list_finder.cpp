@@ -47,7 +47,7 @@ void multiply(const core::CentroidPanels& panels, const core::Rows& y, Take&& ta
 ListFinder::ListFinder(const Model& model, ThreadTeam team)
     : arena_{CurrentMemoryContext},
       team_(team),
-      groups_(model.state.meta.groups),
+      groups_(core::is_trained_by_groups(model.state.meta.lists) ? model.state.meta.groups : 1),
       dim_(model.state.meta.dim) {
   if (groups_ == 1) {
     all_ = core::allocate_panels(arena_, model.state.meta.lists, dim_);

@@ -15,9 +15,7 @@ namespace nearest::pg::inverted {
 /// products of many rows with many centroids cost a fraction of the same row by row.
 class ListFinder {
  public:
-  /// A row's nearest list is in one of so many nearest groups, in all but some percent of cases;
-  /// else it gets one that is about as near.
-  static constexpr std::size_t kGroupsTried = 8;
+  static constexpr std::size_t kGroupsTried = core::kGroupsTried;
   static constexpr std::size_t kBatchRows = 4096;
 
   /// Borrows the model; memory comes from the current context.
@@ -36,7 +34,7 @@ class ListFinder {
 
   ContextArena arena_;
   ThreadTeam team_;
-  std::size_t groups_, dim_;
+  std::size_t groups_, dim_;  ///< one group: all centroids at once
   core::CentroidPanels all_;  ///< of the lists, or of the groups if there are several
 
   // Only if there are several groups. A wish is that a row be compared with a group's lists.

@@ -4,10 +4,9 @@ extern "C" {
 #include "miscadmin.h"
 }
 
-#include <cstring>
-
 #include "pg/am/graph/page_space.hpp"
 #include "pg/am/inverted/list_pages.hpp"
+#include "pg/am/inverted/list_row.hpp"
 
 namespace nearest::pg::inverted {
 namespace {
@@ -61,7 +60,12 @@ class ListInserter {
 
   void run() {
     while (true) {
-      CHECK_FOR_INTERRUPTS();
+      if (INTERRUPTS_PENDING_CONDITION()) {
+        // What was found for the row is not lost if it is not inserted.
+        give_back(&list_spare_);
+        give_back(&cold_spare_);
+        CHECK_FOR_INTERRUPTS();
+      }
       entry_ = read_entry(index_, *meta_, list_);
       if (entry_.room != format::kNoBlock) {
         if (fill_dead_slot() == Tried::kDone) break;
@@ -75,8 +79,8 @@ class ListInserter {
       if (shape_->n_cold > 0) take_spare(&cold_spare_);
       if (add_page() == Tried::kDone) break;
     }
-    give_back(list_spare_);
-    give_back(cold_spare_);
+    give_back(&list_spare_);
+    give_back(&cold_spare_);
   }
 
  private:
@@ -140,25 +144,10 @@ class ListInserter {
   /// Writes the row into registered copies.
   void put(Page hot_page, Page cold_page, BlockNumber cold, std::uint32_t slot) {
     const format::ListPage page{content_of(hot_page), shape_};
-    core::CodeFactors factors{};
-    const std::uint8_t* code = nullptr;
-    if (record_ != nullptr) {
-      std::memcpy(&factors, record_ + record_shape_.factors_offset, sizeof factors);
-      code = reinterpret_cast<const std::uint8_t*>(record_ + record_shape_.code_offset);
-    }
-    format::put_row(page, slot, tid_, factors, code);
+    put_hot_row(page, record_shape_, slot, tid_, record_);
     if (cold_page == nullptr || record_ == nullptr) return;
-    auto* const header = format::at<format::ColdPageHeader>(content_of(cold_page), 0);
-    const std::uint32_t at = slot - header->first_slot;
-    std::byte* const place =
-        content_of(cold_page).data() + sizeof *header + std::size_t{at} * shape_->cold_bytes;
-    std::memcpy(place, record_, shape_->cold_bytes);
-    reinterpret_cast<format::ColdHeader*>(place)->tid = tid_;
-    if (at == header->n_slots) {
-      header->n_slots = static_cast<std::uint16_t>(at + 1);
-      set_used_bytes(cold_page, sizeof *header + std::size_t{header->n_slots} * shape_->cold_bytes);
-    }
-    if (at == 0) page.cold_pages()[slot / shape_->cold_per_page] = cold;
+    put_cold_row(cold_page, *shape_, slot, tid_, record_);
+    if (slot % shape_->cold_per_page == 0) page.cold_pages()[slot / shape_->cold_per_page] = cold;
   }
 
   /// Changes a list page and its cold page as one record.
@@ -179,20 +168,14 @@ class ListInserter {
   /// Uses a dead slot of the page that the directory names, or makes it name the next page.
   Tried fill_dead_slot() {
     const Locked hot = lock_list_page(entry_.room);
-    const std::uint32_t slot = find_dead_slot(list_page(hot.page(), *shape_));
-    const BlockNumber next = trailer_of(hot.page())->next;
+    const format::ConstListPage page = list_page(hot.page(), *shape_);
+    const std::uint32_t slot = page.header().is_open() ? find_dead_slot(page) : kNoSlot;
     if (slot == kNoSlot) {
       unlock(hot);
       if (++rooms_passed_ > RelationGetNumberOfBlocks(index_)) {
         report_damaged(index_, entry_.room, "The pages of a list are a ring.");
       }
-      with_exclusive_page(index_, directory_page(*meta_, list_), format::PageKind::kDirectory,
-                          [&](Page page) {
-                            format::ListEntry* const entry = entry_on(index_, *meta_, page, list_);
-                            if (entry->room != entry_.room) return false;
-                            entry->room = next;
-                            return true;
-                          });
+      pass_room();
       return Tried::kAgain;
     }
     Locked cold;
@@ -203,12 +186,31 @@ class ListInserter {
     return Tried::kDone;
   }
 
+  /// Makes the directory name the page behind the one that it named. Pages leave lists under the
+  /// directory's lock, so that it is in the list.
+  void pass_room() {
+    with_exclusive_page(
+        index_, directory_page(*meta_, list_), format::PageKind::kDirectory, [&](Page page) {
+          format::ListEntry* const entry = entry_on(index_, *meta_, page, list_);
+          if (entry->room != entry_.room) return false;
+          with_shared_page(index_, entry_.room, format::PageKind::kList,
+                           [&](Page named) { entry->room = trailer_of(named)->next; });
+          return true;
+        });
+  }
+
+  /// Whether rows behind the last one of a page need another page.
+  bool is_full(const format::ListPageHeader& header) const {
+    return header.n_slots == shape_->slots || !header.is_open();
+  }
+
   /// Adds the row behind the last one.
   Tried append() {
     const Locked hot = lock_list_page(entry_.last);
-    const std::uint32_t slot = list_page(hot.page(), *shape_).header().n_slots;
+    const format::ListPageHeader& header = list_page(hot.page(), *shape_).header();
+    const std::uint32_t slot = header.n_slots;
     Tried tried = Tried::kDone;
-    if (trailer_of(hot.page())->next != format::kNoBlock) {
+    if (trailer_of(hot.page())->next != format::kNoBlock || header.has_left()) {
       // The directory names the next one as soon as it can be read again.
       if (passed_ == hot.block) {
         report_damaged(index_, directory_page(*meta_, list_),
@@ -216,7 +218,7 @@ class ListInserter {
       }
       passed_ = hot.block;
       tried = Tried::kAgain;
-    } else if (slot == shape_->slots) {
+    } else if (is_full(header)) {
       tried = Tried::kFull;
     }
     Locked cold;
@@ -247,8 +249,8 @@ class ListInserter {
         now->last == entry_.last && now->version == entry_.version ? Tried::kDone : Tried::kAgain;
     if (tried == Tried::kDone && entry_.last != format::kNoBlock) {
       last = lock_list_page(entry_.last);
-      const bool is_full = list_page(last.page(), *shape_).header().n_slots == shape_->slots;
-      if (!is_full || trailer_of(last.page())->next != format::kNoBlock) tried = Tried::kAgain;
+      const bool needs_page = is_full(list_page(last.page(), *shape_).header());
+      if (!needs_page || trailer_of(last.page())->next != format::kNoBlock) tried = Tried::kAgain;
     }
     if (tried == Tried::kDone) tried = lock_spare(&list_spare_, &hot);
     if (tried == Tried::kDone && shape_->n_cold > 0) tried = lock_spare(&cold_spare_, &cold);
@@ -288,8 +290,9 @@ class ListInserter {
   void take_spare(BlockNumber* spare) {
     if (*spare == InvalidBlockNumber) *spare = graph::find_page(index_);
   }
-  void give_back(BlockNumber spare) {
-    if (spare != InvalidBlockNumber) graph::record_room(index_, spare, graph::Room::kPage);
+  void give_back(BlockNumber* spare) {
+    if (*spare != InvalidBlockNumber) graph::record_room(index_, *spare, graph::Room::kPage);
+    *spare = InvalidBlockNumber;
   }
 
   Relation index_;

@@ -20,6 +20,10 @@ inline format::ConstListPage list_page(Page page, const format::ListShape& shape
   return {content_of(page), &shape};
 }
 
+inline format::ListPageHeader* list_header(Page page) {
+  return format::at<format::ListPageHeader>(content_of(page), 0);
+}
+
 /// Makes a page of ours the next one of a list.
 void init_list_page(Page page, const format::ListShape& shape, std::uint32_t list,
                     std::uint32_t version);

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cstring>
 
+#include "pg/am/inverted/list_pages.hpp"
+#include "pg/am/inverted/list_row.hpp"
+
 namespace nearest::pg::inverted {
 
 ListWriter::ListWriter(PageFile* file, const InvertedState* state, const std::uint64_t* sizes)
@@ -22,23 +25,11 @@ void ListWriter::add(std::uint32_t list, const format::Tid& tid, const std::byte
   const format::ListShape& shape = this->shape();
   const format::ListPage page = hot();
   const std::uint32_t slot = page.header().n_slots;
-  core::CodeFactors factors{};
-  const std::uint8_t* code = nullptr;
-  if (record != nullptr) {
-    std::memcpy(&factors, record + record_.factors_offset, sizeof factors);
-    code = reinterpret_cast<const std::uint8_t*>(record + record_.code_offset);
-  }
-  format::put_row(page, slot, tid, factors, code);
-
+  put_hot_row(page, record_, slot, tid, record);
   if (shape.cold_bytes > 0 && record != nullptr) {
     if (slot % shape.cold_per_page == 0) begin_cold_page(slot);
-    const format::PageBytes content = content_of(cold_page_);
-    auto& header = *format::at<format::ColdPageHeader>(content, 0);
-    std::byte* const to =
-        content.data() + sizeof header + std::size_t{header.n_slots} * shape.cold_bytes;
-    std::memcpy(to, record, shape.cold_bytes);
-    reinterpret_cast<format::ColdHeader*>(to)->tid = tid;
-    ++header.n_slots;
+    put_cold_row(cold_page_, shape, slot, tid, record);
+    const auto& header = *format::at<format::ColdPageHeader>(content_of(cold_page_), 0);
     if (header.n_slots == shape.cold_per_page || slot + 1 == page_rows_) put_cold_page();
   }
   if (slot + 1 == page_rows_) put_hot_page();
@@ -72,9 +63,7 @@ void ListWriter::begin_hot_page() {
 
 void ListWriter::begin_cold_page(std::uint32_t slot) {
   cold_block_ = next_cold_++;
-  init_page(cold_page_, format::PageKind::kCold);
-  *format::at<format::ColdPageHeader>(content_of(cold_page_), 0) = {
-      hot_block_, static_cast<std::uint16_t>(slot), 0};
+  init_cold_page(cold_page_, hot_block_, slot);
   hot().cold_pages()[slot / shape().cold_per_page] = cold_block_;
 }
 
@@ -83,10 +72,6 @@ void ListWriter::put_hot_page() {
   page_rows_ = 0;
 }
 
-void ListWriter::put_cold_page() {
-  const auto& header = *format::at<format::ColdPageHeader>(content_of(cold_page_), 0);
-  set_used_bytes(cold_page_, sizeof header + std::size_t{header.n_slots} * shape().cold_bytes);
-  file_->put(cold_block_, cold_page_);
-}
+void ListWriter::put_cold_page() { file_->put(cold_block_, cold_page_); }
 
 }  // namespace nearest::pg::inverted

@@ -104,8 +104,9 @@ constexpr std::size_t kMostBytes = std::size_t{64} << 20;
 Kept kept[kMostKept];
 std::uint64_t uses = 0;
 
-/// To the last bit.
-bool is_same(const format::InvertedMeta& a, const format::InvertedMeta& b) {
+/// To the last bit of what is constant.
+bool is_same(const format::InvertedMeta& a, format::InvertedMeta b) {
+  b.has_left = a.has_left;
   const auto bytes = [](const format::InvertedMeta& meta) {
     return std::as_bytes(std::span(&meta, 1));
   };

@@ -5,6 +5,7 @@
 
 #include "core/cluster/two_level.hpp"
 #include "core/graph/settle_space.hpp"
+#include "core/ivf/list_reach.hpp"
 #include "core/ivf/rank_lists.hpp"
 #include "core/quantize/estimator.hpp"
 #include "core/quantize/sign_code.hpp"
@@ -61,7 +62,7 @@ CentroidCodes code_centroids(float* centroids, std::size_t n, std::size_t dim) {
   for (std::size_t c = 0; c < n; ++c) {
     core::decode_scalar({z + c * dim, dim}, scales[c], centroids + c * dim);
   }
-  return {z, scales, squares, nullptr};
+  return {z, scales, squares, nullptr, nullptr};
 }
 
 /// Center and sizes, by the rows.
@@ -74,6 +75,32 @@ float* settle(format::InvertedMeta* meta, const core::Rows& rows) {
   meta->unit = sizes.unit;
   meta->query_norm = sizes.query_norm;
   return center;
+}
+
+/// Moves rows that are many times longer than nearly all others behind the rest, and returns how
+/// many are left. A few of them would take center and unit with them, and lists to themselves. They
+/// go to the list that is nearest. cosine knows no length.
+std::size_t drop_far_rows(const format::InvertedMeta& meta, float* rows, std::size_t n) {
+  constexpr double kShare = 0.95, kTimes = 32;
+  if (meta.metric == core::Metric::kCosine || n == 0) return n;
+  const std::size_t dim = meta.dim;
+  auto* const norms = allocate<double>(n);
+  auto* const sorted = allocate<double>(n);
+  for (std::size_t i = 0; i < n; ++i) norms[i] = core::norm_of({rows + i * dim, dim});
+  std::copy_n(norms, n, sorted);
+  double* const nearly_last =
+      sorted + static_cast<std::size_t>(kShare * static_cast<double>(n - 1));
+  std::nth_element(sorted, nearly_last, sorted + n);
+  const double most = kTimes * *nearly_last;
+  pfree(sorted);
+  std::size_t left = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    if (!(norms[i] <= most)) continue;
+    if (left != i) std::swap_ranges(rows + left * dim, rows + (left + 1) * dim, rows + i * dim);
+    ++left;
+  }
+  pfree(norms);
+  return most > 0 && left >= meta.lists ? left : n;
 }
 
 class Trainer {
@@ -194,8 +221,16 @@ class Trainer {
       }
     });
     double sum = 0;
-    for (std::size_t i = 0; i < n_; ++i) sum += squares[i];
+    auto* const reaches = allocate<core::ListReach>(meta_.lists);
+    for (std::size_t i = 0; i < n_; ++i) {
+      sum += squares[i];
+      reaches[nearest_[i]].add(squares[i]);
+    }
     meta_.training_error = static_cast<float>(std::sqrt(sum / static_cast<double>(n_)));
+    auto* const values = allocate<float>(meta_.lists);
+    for (std::size_t list = 0; list < meta_.lists; ++list) values[list] = reaches[list].value(dim);
+    model_.trained.lists.reaches = values;
+    pfree(reaches);
     pfree(squares);
   }
 
@@ -280,16 +315,16 @@ Model untrained_model(const format::InvertedMeta& meta, const core::Rows& rows) 
 }
 
 Model train(const format::InvertedMeta& meta, float* rows, std::size_t n) {
-  Trainer trainer(meta, rows, n);
+  Trainer trainer(meta, rows, drop_far_rows(meta, rows, n));
   return trainer.run();
 }
 
 TrainingMemory TrainingMemory::of(const format::InvertedMeta& meta, std::size_t lists) {
   const std::size_t vector = meta.dim * sizeof(float);
-  const std::size_t groups = core::group_count(lists);
   // Centroids three times: as they are, in panels, as codes. Of a group's rows there is a copy.
-  TrainingMemory memory{vector * (groups > 1 ? 2 : 1) + 6 * sizeof(std::uint32_t),
-                        lists * (2 * vector + meta.dim + 64) + (std::size_t{1} << 16)};
+  TrainingMemory memory{
+      vector * (core::is_trained_by_groups(lists) ? 2 : 1) + 6 * sizeof(std::uint32_t),
+      lists * (2 * vector + meta.dim + 64) + (std::size_t{1} << 16)};
   if (meta.rotation == format::Rotation::kTrained) memory.fixed += 5 * vector * meta.dim;
   return memory;
 }

@@ -1,9 +1,13 @@
 #include "pg/am/inverted/vacuum.hpp"
 
+extern "C" {
+#include "access/table.h"
+}
+
 #include "format/verify.hpp"
 #include "pg/am/common/heap_tid.hpp"
 #include "pg/am/common/vacuum_stats.hpp"
-#include "pg/am/inverted/list_pages.hpp"
+#include "pg/am/inverted/retired_pages.hpp"
 #include "pg/compat.hpp"
 
 namespace nearest::pg::inverted {
@@ -15,6 +19,7 @@ struct Vacuum {
   IndexBulkDeleteCallback is_dead;
   void* callback_state;
   const InvertedState* state;
+  LinkedPages* linked;
 };
 
 bool is_dead_row(const Vacuum& vacuum, const format::Tid& tid) {
@@ -55,10 +60,16 @@ void drop_dead_rows(const Vacuum& vacuum, const format::ListPage& page) {
   }
 }
 
-/// Drops the dead rows of one page of a list. Returns whether the page has slots to be used again,
-/// and which page comes next.
-bool vacuum_page(const Vacuum& vacuum, std::uint32_t list, std::uint32_t version, BlockNumber block,
-                 BlockNumber* next) {
+/// What VACUUM leaves of a page.
+struct PageLeft {
+  BlockNumber next;
+  bool has_rows;
+  bool has_room;  ///< dead slots
+};
+
+/// Drops the dead rows of one page of a list.
+PageLeft vacuum_page(const Vacuum& vacuum, std::uint32_t list, std::uint32_t version,
+                     BlockNumber block) {
   const Relation index = vacuum.info->index;
   const format::ListShape& shape = shape_of(*vacuum.state, list);
   const Buffer buffer =
@@ -72,30 +83,46 @@ bool vacuum_page(const Vacuum& vacuum, std::uint32_t list, std::uint32_t version
             : format::list_page_fault(list_page(page, shape), used_bytes(page), list, version);
     return found.fault == nullptr ? look_at(vacuum, list_page(page, shape)) : found;
   };
+  // A compaction, of which there is none now, left the page closed.
+  const auto is_to_open = [&](const PageRows& found) {
+    return (found.dead_rows > 0 || found.has_room) &&
+           list_page(page, shape).header().page_use() == format::PageUse::kClosed;
+  };
+  const auto is_to_change = [&](const PageRows& found) {
+    return found.fault == nullptr && (found.dead_rows > 0 || is_to_open(found));
+  };
   LockBuffer(buffer, BUFFER_LOCK_SHARE);
   PageRows rows = look();
-  if (rows.fault == nullptr && rows.dead_rows > 0) {
+  if (is_to_change(rows)) {
     // Rows only come and go under the exclusive lock: look again.
     LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
     LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
     rows = look();
-    if (rows.fault == nullptr && rows.dead_rows > 0) {
+    if (is_to_change(rows)) {
+      const bool opens = is_to_open(rows);
       change_page(index, buffer, 0, [&](Page copy) {
-        drop_dead_rows(vacuum, {content_of(copy), &shape});
+        const format::ListPage changed{content_of(copy), &shape};
+        drop_dead_rows(vacuum, changed);
+        if (opens) changed.header().set_page_use(format::PageUse::kOpen);
         return true;
       });
     }
   }
-  *next = rows.fault == nullptr ? trailer_of(page)->next : format::kNoBlock;
+  BlockNumber next = format::kNoBlock;
+  if (rows.fault == nullptr) {
+    next = trailer_of(page)->next;
+    vacuum.linked->add(list_page(page, shape), block);
+  }
   UnlockReleaseBuffer(buffer);
   if (rows.fault != nullptr) report_damaged(index, block, rows.fault);
   vacuum.stats->num_index_tuples += static_cast<double>(rows.rows - rows.dead_rows);
   vacuum.stats->tuples_removed += static_cast<double>(rows.dead_rows);
-  return rows.has_room || rows.dead_rows > 0;
+  return {next, rows.rows > rows.dead_rows, rows.has_room || rows.dead_rows > 0};
 }
 
-/// Tells inserts where a list has slots to be used again.
-void set_room(const Vacuum& vacuum, std::uint32_t list, BlockNumber room) {
+/// Tells inserts where a list has slots to be used again. before: what it said before this VACUUM.
+void set_room(const Vacuum& vacuum, std::uint32_t list, BlockNumber before, BlockNumber room) {
+  if (room == before) return;
   const Relation index = vacuum.info->index;
   const format::InvertedMeta& meta = vacuum.state->meta;
   with_exclusive_page(index, directory_page(meta, list), format::PageKind::kDirectory,
@@ -107,11 +134,16 @@ void set_room(const Vacuum& vacuum, std::uint32_t list, BlockNumber room) {
                       });
 }
 
-/// Rows that are added meanwhile are too young to be dead, on whichever page they come.
+/// Rows that are added meanwhile are too young to be dead, on whichever page they come. Pages that
+/// have no rows any more leave the list.
 void vacuum_list(const Vacuum& vacuum, std::uint32_t list) {
   const Relation index = vacuum.info->index;
   const format::ListEntry entry = read_entry(index, vacuum.state->meta, list);
-  BlockNumber room = format::kNoBlock, block = entry.first;
+  const auto leaves = [&](BlockNumber before, BlockNumber empty) {
+    set_has_left(index, true);
+    return unlink_empty_page(index, *vacuum.state, list, before, empty);
+  };
+  BlockNumber room = format::kNoBlock, before = format::kNoBlock, block = entry.first;
   format::ChainGuard guard;
   while (block != format::kNoBlock) {
     delay_vacuum();
@@ -119,12 +151,25 @@ void vacuum_list(const Vacuum& vacuum, std::uint32_t list) {
       report_damaged(index, kMetaBlock, "A list leads behind the index's end.");
     }
     if (guard.is_ring(block)) report_damaged(index, block, "The pages of a list are a ring.");
-    BlockNumber next = format::kNoBlock;
-    const bool has_room = vacuum_page(vacuum, list, entry.version, block, &next);
-    if (has_room && room == format::kNoBlock) room = block;
-    block = next;
+    const PageLeft left = vacuum_page(vacuum, list, entry.version, block);
+    if (!left.has_rows && leaves(before, block)) {
+      vacuum.stats->pages_newly_deleted += 1;
+    } else {
+      if (left.has_room && room == format::kNoBlock) room = block;
+      before = block;
+    }
+    block = left.next;
   }
-  if (room != entry.room) set_room(vacuum, list, room);
+  set_room(vacuum, list, entry.room, room);
+}
+
+void reclaim(const IndexVacuumInfo* info, const InvertedState& state, const LinkedPages& linked,
+             bool leaves_more, IndexBulkDeleteResult* stats) {
+  const Relation heap = table_open(info->index->rd_index->indrelid, NoLock);
+  const Reclaimed reclaimed = reclaim_pages(heap, info->index, state, linked, leaves_more);
+  table_close(heap, NoLock);
+  stats->pages_deleted = reclaimed.leaving;
+  stats->pages_free = reclaimed.free;
 }
 
 }  // namespace
@@ -135,11 +180,15 @@ IndexBulkDeleteResult* bulk_delete(IndexVacuumInfo* info, IndexBulkDeleteResult*
     stats = static_cast<IndexBulkDeleteResult*>(palloc0(sizeof(IndexBulkDeleteResult)));
   }
   stats->num_index_tuples = 0;
-  const Vacuum vacuum{info, stats, is_dead, callback_state, load_state(info->index)};
+  const BlockNumber before = stats->pages_newly_deleted;
+  LinkedPages linked;
+  const Vacuum vacuum{info, stats, is_dead, callback_state, load_state(info->index), &linked};
+  linked.begin(info->index, vacuum.state->meta);
   for (std::uint32_t list = 0; list < format::directory_entries(vacuum.state->meta); ++list) {
     delay_vacuum();
     vacuum_list(vacuum, list);
   }
+  reclaim(info, *vacuum.state, linked, stats->pages_newly_deleted > before, stats);
   stats->num_pages = RelationGetNumberOfBlocks(info->index);
   stats->estimated_count = false;
   return stats;
@@ -147,7 +196,17 @@ IndexBulkDeleteResult* bulk_delete(IndexVacuumInfo* info, IndexBulkDeleteResult*
 
 IndexBulkDeleteResult* vacuum_cleanup(IndexVacuumInfo* info, IndexBulkDeleteResult* stats) {
   if (info->analyze_only) return stats;
-  if (stats == nullptr) stats = stats_without_deletes(info);
+  if (stats == nullptr) {
+    stats = stats_without_deletes(info);
+    if (read_meta(info->index).has_left != 0) {
+      // An earlier VACUUM could not free all that left.
+      const InvertedState* const state = load_state(info->index);
+      LinkedPages linked;
+      linked.begin(info->index, state->meta);
+      linked.add_all(info->index, *state);
+      reclaim(info, *state, linked, false, stats);
+    }
+  }
   stats->num_pages = RelationGetNumberOfBlocks(info->index);
   return stats;
 }

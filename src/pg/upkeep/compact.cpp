@@ -1,0 +1,59 @@
+/// nearest_compact(index): compaction (am/inverted/compact.hpp) as an SQL function.
+#include "pg/postgres.hpp"
+
+extern "C" {
+#include "access/htup_details.h"
+#include "catalog/objectaddress.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/lsyscache.h"
+}
+
+#include "pg/am/index_kind.hpp"
+#include "pg/am/inverted/compact.hpp"
+#include "pg/compat.hpp"
+#include "pg/inspect/own_index.hpp"
+
+namespace nearest::pg {
+namespace {
+
+/// Raises unless the user owns an index. Before it is locked, so that nobody locks what is others'.
+void check_owner(Oid oid) {
+  if (get_rel_relkind(oid) != RELKIND_INDEX) return;  // which opening it tells
+  if (is_owner(oid, GetUserId())) return;
+  aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_INDEX, get_rel_name(oid));
+}
+
+}  // namespace
+}  // namespace nearest::pg
+
+/// nearest_compact(index regclass) -> what was done, as one row.
+NEAREST_FUNCTION(nearest_compact) {
+  using namespace nearest::pg;
+  TupleDesc descriptor;
+  if (get_call_result_type(fcinfo, nullptr, &descriptor) != TYPEFUNC_COMPOSITE) {
+    elog(ERROR, "return type must be a row type");
+  }
+  PreventCommandDuringRecovery("nearest_compact()");
+  const Oid oid = PG_GETARG_OID(0);
+  check_owner(oid);
+  const OwnIndex opened = open_own_index(oid, "compact", ShareUpdateExclusiveLock);
+  check_owner(oid);  // it may have changed meanwhile
+  if (!is_inverted(opened.index)) {
+    ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
+                    errmsg("\"%s\" is not an index of ivfflat or ivfpq",
+                           RelationGetRelationName(opened.index)),
+                    errhint("Name an index that was created with USING ivfflat or ivfpq.")));
+  }
+  const inverted::Compacted done = inverted::compact(opened.heap, opened.index);
+  const Datum values[] = {Int64GetDatum(done.lists), Int64GetDatum(done.written_blocks),
+                          Int64GetDatum(done.retired_blocks), Int64GetDatum(done.free_blocks)};
+  constexpr int kColumns = sizeof values / sizeof *values;
+  const bool nulls[kColumns] = {};
+  if (descriptor->natts != kColumns) elog(ERROR, "nearest_compact returns %d columns", kColumns);
+  // The table's lock stays until the transaction ends, as VACUUM's would.
+  close_own_index({opened.heap, opened.index, NoLock, NoLock});
+  PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(
+      BlessTupleDesc(descriptor), const_cast<Datum*>(values), const_cast<bool*>(nulls))));
+}
