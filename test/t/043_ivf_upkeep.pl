@@ -122,7 +122,7 @@ for my $index ('ivfpq (v vector_l2_ops) WITH (lists = 40)', 'ivfflat (v vector_l
   all_is_right("$method: sparse, vacuumed");
   my $pages = info('list_blocks');
   my ($lists, $written, $retired) = split /\|/, sql(q{SELECT lists, written_blocks, retired_blocks FROM nearest_compact('items_v')});
-  if ($method eq 'ivfpq') { is("$lists $written", '0 0', "$method: lists of a page each cannot be shorter"); }
+  if (info('slots_per_page') > 300) { is("$lists $written", '0 0', "$method: lists of a page each cannot be shorter"); }
   else { cmp_ok($lists, '>', 10, "$method: lists are written anew"); cmp_ok($retired, '>', $written, "$method: on fewer pages"); }
   all_is_right("$method: compacted");
 }
@@ -192,9 +192,12 @@ for my $ending ('canceled', 'killed')
   # of pages that left, closed and new ones, none is lost
   sql(q{SELECT nearest_compact('items_v')});
   my $blocks = info('blocks');
-  $free = info('unused_blocks');
-  my $per_page = info('slots_per_page');
-  sql('INSERT INTO items SELECT 70000 + i, 3, point(3, 40000 + i) FROM generate_series(1, ' . $per_page * ($free - 4) . ') AS i');
+  my $last = 70_000;
+  while (info('unused_blocks') > 4)
+  {
+    sql("INSERT INTO items SELECT $last + i, 3, point(3, $last + i) FROM generate_series(1, 20) AS i");
+    $last += 20;
+  }
   is(info('blocks'), $blocks, "$ending: all pages that left are used again");
 }
 
