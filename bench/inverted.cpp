@@ -10,10 +10,12 @@
 //   codes      by quantizer and rotation, with the probes that hold 0.95 and 0.99 of the true ten:
 //              what the bound leaves to refine, true rows that it loses, time
 //   refinement heap rows that the executor fetches, by what the cold pages hold
-// Time is that of all steps until rows could be fetched: rotate, rank lists, make the table, scan,
-// refine by 8-bit codes; the median over queries. Recall counts the found rows that are as near as
-// the true tenth. Bytes are those of a row in the index: code, 10 bytes of factors, 6 of a TID;
-// cold codes with 12 bytes of factors.
+// Searches go on as the server's do (pg/am/inverted/row_supply.hpp): passes that keep the next rows
+// by their lower bounds, rows refined a few at a time, and handed to an executor that stops at its
+// tenth. Time is that of all steps: rotate, rank lists, make the table, scan, refine by 8-bit
+// codes, distances of the rows handed out; the median over queries. Recall counts the found rows
+// that are as near as the true tenth. Bytes are those of a row in the index: code, 10 bytes of
+// factors, 6 of a TID; cold codes with 12 bytes of factors.
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -24,12 +26,14 @@
 #include <new>
 #include <numeric>
 #include <random>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "core/cluster/two_level.hpp"
+#include "core/ivf/next_nearest.hpp"
 #include "core/ivf/params.hpp"
 #include "core/ivf/rank_lists.hpp"
 #include "core/ivf/scan_block.hpp"
@@ -45,7 +49,9 @@ using namespace nearest;
 constexpr std::size_t kTruthColumns = 100, kRecallRows = 10;
 constexpr std::size_t kRowsPerList = 64;      // of the sample that centroids are trained on
 constexpr std::size_t kCodebookRows = 16384;  // of the one for codebooks and OPQ
-constexpr std::size_t kMostSurvivors = 1U << 16;
+// As in pg/am/inverted/row_supply.cpp: rows that a pass keeps, and that are refined at once.
+constexpr std::size_t kRowsOfFirstPass = 128, kPassGrowth = 4;
+constexpr std::size_t kRefinedFirst = 16, kRefinedLater = 8;
 constexpr std::uint64_t kSeed = 20240601;
 constexpr double kRecalls[] = {0.95, 0.99};
 
@@ -245,6 +251,48 @@ struct ColdCode {
 
 struct Place {
   std::uint32_t row, list;
+
+  friend bool operator<(const Place& a, const Place& b) { return a.row < b.row; }
+};
+
+/// A row with a lower bound of its squared distance, or with that itself. The least is on top of a
+/// heap of rows.
+struct BoundedRow {
+  double squared;
+  std::uint32_t row;
+
+  friend bool operator<(const BoundedRow& a, const BoundedRow& b) { return b.squared < a.squared; }
+};
+
+/// An executor that wants the nearest ten: takes rows in the order of their bounds.
+class Executor {
+ public:
+  Executor(const VectorSet& set, std::size_t query) : set_(&set), query_(query) {}
+
+  /// False if it has its ten, and has no use for this row or any after it.
+  bool take(const BoundedRow& row) {
+    if (nearest_.size() == kRecallRows && nearest_.front() <= row.squared) return false;
+    ++rows;
+    nearest_.push_back(set_->squared(query_, row.row));
+    std::push_heap(nearest_.begin(), nearest_.end());
+    if (nearest_.size() > kRecallRows) {
+      std::pop_heap(nearest_.begin(), nearest_.end());
+      nearest_.pop_back();
+    }
+    return true;
+  }
+  /// Of the ten, so many are as near as the true tenth.
+  std::size_t right(double tenth) const {
+    return static_cast<std::size_t>(std::count_if(
+        nearest_.begin(), nearest_.end(), [tenth](double squared) { return squared <= tenth; }));
+  }
+
+  std::size_t rows = 0;  ///< taken
+
+ private:
+  const VectorSet* set_;
+  std::size_t query_;
+  std::vector<double> nearest_;  ///< a heap, the farthest first
 };
 
 /// One inverted file in memory.
@@ -277,17 +325,13 @@ class Index {
 
   std::size_t hot_bytes() const { return row_bytes() + 10 + 6; }
 
-  struct Refined {
-    float lower;
-    std::uint32_t row;
-  };
   struct Result {
-    std::size_t scored = 0, refined = 0;
+    std::size_t scored = 0, refined = 0, heap_rows = 0, right = 0;
     double microseconds = 0;
   };
 
-  /// Leaves what is refined in refined(), sorted by lower bounds.
-  Result search(std::size_t query, std::size_t probes) {
+  /// Leaves what was refined in refined(). tenth: the squared distance of the true tenth.
+  Result search(std::size_t query, std::size_t probes, double tenth) {
     const Stopwatch watch;
     Result result;
     rotated_->turn(set_->query(query), q_.data());
@@ -302,14 +346,16 @@ class Index {
     }
     if (kind_.bits == 4)
       table = core::make_byte_table(products_.data(), segments_, entries_.data());
-    survivors_.prepare(HeapArena{}, kRecallRows, kMostSurvivors);
-    for (std::size_t p = 0; p < n; ++p) result.scored += scan(ranked_[p].list, table);
-    survivors_.finish();
-    result.refined = refine(coded);
+    probed_ = std::span(ranked_.data(), n);
+    Executor executor(*set_, query);
+    supply(coded, table, executor, &result);
+    result.refined = refined_.size();
+    result.heap_rows = executor.rows;
     result.microseconds = 1e6 * watch.seconds();
+    result.right = executor.right(tenth);
     return result;
   }
-  const std::vector<Refined>& refined() const { return refined_; }
+  const std::vector<BoundedRow>& refined() const { return refined_; }
   const float* rotated_query() const { return q_.data(); }
 
   double train_seconds = 0, encode_seconds = 0, error_ratio = 1;
@@ -409,63 +455,89 @@ class Index {
                   static_cast<float>(scale * scale * cold.square + 2 * scale * with_c)};
   }
 
+  /// Hands rows to the executor until it has its ten, or there are no more.
+  void supply(const core::ScalarQuery& query, const core::ByteTable& table, Executor& executor,
+              Result* result) {
+    refined_.clear();
+    heap_.clear();
+    std::size_t rows_per_pass = kRowsOfFirstPass;
+    result->scored = run_pass(table, rows_per_pass, nullptr);
+    while (true) {
+      const bool has_unrefined = next_kept_ < nearest_.size();
+      double horizon = std::numeric_limits<double>::infinity();
+      if (has_unrefined) {
+        horizon = nearest_[next_kept_].key;
+      } else if (nearest_.has_more()) {
+        horizon = nearest_[nearest_.size() - 1].key;
+      }
+      if (!heap_.empty() && heap_.front().squared <= horizon) {
+        if (!executor.take(heap_.front())) return;
+        std::pop_heap(heap_.begin(), heap_.end());
+        heap_.pop_back();
+      } else if (has_unrefined) {
+        refine_some(query);
+      } else if (nearest_.has_more()) {
+        const core::Keyed<Place> mark = nearest_[nearest_.size() - 1];
+        rows_per_pass *= kPassGrowth;
+        result->scored += run_pass(table, rows_per_pass, &mark);
+      } else {
+        return;
+      }
+    }
+  }
+
+  std::size_t run_pass(const core::ByteTable& table, std::size_t rows,
+                       const core::Keyed<Place>* after) {
+    std::size_t scored = 0;
+    nearest_.begin(HeapArena{}, rows, after);
+    next_kept_ = 0;
+    for (const core::RankedList& list : probed_) scored += scan(list.list, table);
+    nearest_.finish();
+    return scored;
+  }
+
   std::size_t scan(std::uint32_t list, const core::ByteTable& table) {
     const float* const c = rotated_->centroids.data() + list * dim_;
     const float base = core::kernels().l2_squared_f32(q_.data(), c, dim_);
     const core::ListTerms terms{base, static_cast<float>(error_ratio) * std::sqrt(base)};
     const std::uint32_t* const rows = lists_->order.data() + lists_->starts[list];
     const std::size_t size = lists_->starts[list + 1] - lists_->starts[list];
+    constexpr auto kMost = static_cast<double>(std::numeric_limits<float>::max());
+    const auto limit = [&] { return static_cast<float>(std::min(nearest_.limit(), kMost)); };
     for (std::size_t begin = 0; begin < size; begin += 32) {
       const std::size_t place = 32 * block_starts_[list] + begin;
       const std::size_t n = std::min<std::size_t>(32, size - begin);
       const core::CodeFactors32 factors{&a_[place], &b_[place], &error_[place]};
+      const auto keep = [&](std::size_t j, float lower) {
+        nearest_.add(static_cast<double>(lower), {rows[begin + j], list});
+      };
       if (kind_.bits == 4) {
         const core::CodeBlockView block{
             codes_.data() + place / 32 * core::code_block_bytes(segments_), factors, n};
-        core::scan_block(table, segments_, terms, block, survivors_, [&](std::size_t j) {
-          return Place{rows[begin + j], list};
-        });
+        core::scan_block(table, segments_, terms, block, limit, keep);
         continue;
       }
       for (std::size_t j = 0; j < n; ++j) {
         const float product = core::product_of_bytes(
             products_.data(), codes_.data() + (place + j) * segments_, segments_);
-        const float estimate = base + factors.a[j] - factors.b[j] * product;
-        const float lower = estimate - core::kBoundDeviations * terms.distance * factors.error[j];
-        if (lower <= survivors_.limit()) {
-          survivors_.add(lower, estimate, {rows[begin + j], list});
-        }
+        keep(j, base + factors.a[j] - factors.b[j] * product -
+                    terms.deviations * terms.distance * factors.error[j]);
       }
     }
     return size;
   }
 
-  /// First the likeliest, whose distances then say which of the others are in question.
-  std::size_t refine(const core::ScalarQuery& query) {
-    refined_.clear();
-    order_.resize(survivors_.size());
-    std::iota(order_.begin(), order_.end(), std::size_t{0});
-    const std::size_t first = std::min(kRecallRows, order_.size());
-    std::partial_sort(order_.begin(), order_.begin() + static_cast<std::ptrdiff_t>(first),
-                      order_.end(), [this](std::size_t x, std::size_t y) {
-                        return survivors_[x].estimate < survivors_[y].estimate;
-                      });
-    float limit = 0;
-    for (std::size_t i = 0; i < first; ++i) limit = std::max(limit, refine_one(order_[i], query));
-    if (first < kRecallRows) limit = std::numeric_limits<float>::max();
-    std::sort(order_.begin(), order_.begin() + static_cast<std::ptrdiff_t>(first));
-    for (std::size_t i = 0; i < survivors_.size() && survivors_[i].lower <= limit; ++i) {
-      const auto end = order_.begin() + static_cast<std::ptrdiff_t>(first);
-      if (!std::binary_search(order_.begin(), end, i)) refine_one(i, query);
+  void refine_some(const core::ScalarQuery& query) {
+    const std::size_t wanted = next_kept_ == 0 ? kRefinedFirst : kRefinedLater;
+    const std::size_t end = std::min(next_kept_ + wanted, nearest_.size());
+    for (; next_kept_ < end; ++next_kept_) {
+      heap_.push_back(refine(nearest_[next_kept_].place, query));
+      refined_.push_back(heap_.back());
+      std::push_heap(heap_.begin(), heap_.end());
     }
-    std::sort(refined_.begin(), refined_.end(),
-              [](const Refined& x, const Refined& y) { return x.lower < y.lower; });
-    return refined_.size();
   }
 
-  /// Returns the upper bound of the squared distance.
-  float refine_one(std::size_t i, const core::ScalarQuery& query) {
-    const Place place = survivors_[i].place;
+  BoundedRow refine(const Place& place, const core::ScalarQuery& query) const {
     const ColdCode& cold = cold_[place.row];
     const float* const c = rotated_->centroids.data() + std::size_t{place.list} * dim_;
     const double base = core::kernels().l2_squared_f32(q_.data(), c, dim_);
@@ -475,9 +547,8 @@ class Index {
                                dim_);
     const double distance = std::sqrt(std::max(0.0, squared));
     const double error = cold.error + query.error + 1e-5 * std::sqrt(base);
-    const double lower = std::max(0.0, distance - error), upper = distance + error;
-    refined_.push_back({static_cast<float>(lower * lower), place.row});
-    return static_cast<float>(upper * upper);
+    const double lower = std::max(0.0, distance - error);
+    return {lower * lower, place.row};
   }
 
   const VectorSet* set_;
@@ -497,33 +568,11 @@ class Index {
   std::vector<float> q_, products_;
   std::vector<std::int16_t> z_;
   std::vector<std::uint8_t> entries_;
-  core::Survivors<Place> survivors_;
-  std::vector<Refined> refined_;
-  std::vector<std::size_t> order_;
+  std::span<const core::RankedList> probed_;
+  core::NextNearest<Place> nearest_;
+  std::size_t next_kept_ = 0;
+  std::vector<BoundedRow> heap_, refined_;
 };
-
-/// Rows in the order of lower bounds (squared), until the tenth is certain.
-struct Fetched {
-  std::size_t rows = 0, right = 0;
-};
-Fetched fetch(const VectorSet& set, std::size_t query, const std::vector<Index::Refined>& sorted,
-              double tenth) {
-  Fetched fetched;
-  std::vector<double> nearest;
-  for (const Index::Refined& one : sorted) {
-    if (nearest.size() == kRecallRows && nearest.front() <= static_cast<double>(one.lower)) break;
-    ++fetched.rows;
-    nearest.push_back(set.squared(query, one.row));
-    std::push_heap(nearest.begin(), nearest.end());
-    if (nearest.size() > kRecallRows) {
-      std::pop_heap(nearest.begin(), nearest.end());
-      nearest.pop_back();
-    }
-  }
-  fetched.right = static_cast<std::size_t>(std::count_if(
-      nearest.begin(), nearest.end(), [tenth](double squared) { return squared <= tenth; }));
-  return fetched;
-}
 
 template <class T>
 T percentile(std::vector<T> values, double share) {
@@ -575,14 +624,13 @@ class Experiment {
     std::vector<std::size_t> refined;
     const auto n = static_cast<double>(set_->n_queries);
     for (std::size_t q = 0; q < set_->n_queries; ++q) {
-      const Index::Result result = index.search(q, probes);
-      const Fetched fetched = fetch(*set_, q, index.refined(), tenth_[q]);
+      const Index::Result result = index.search(q, probes, tenth_[q]);
       times.push_back(result.microseconds);
       refined.push_back(result.refined);
       measured.scored += static_cast<double>(result.scored) / n;
       measured.refined += static_cast<double>(result.refined) / n;
-      measured.heap_rows += static_cast<double>(fetched.rows) / n;
-      measured.recall += static_cast<double>(fetched.right) / kRecallRows / n;
+      measured.heap_rows += static_cast<double>(result.heap_rows) / n;
+      measured.recall += static_cast<double>(result.right) / kRecallRows / n;
     }
     measured.microseconds = percentile(times, 0.5);
     measured.refined_p99 = percentile(refined, 0.99);
@@ -716,10 +764,10 @@ void refinement_table(const VectorSet& set, const Lists& lists, const Experiment
   double rows[std::size(kinds)] = {}, refined = 0;
   const std::size_t n_queries = std::min<std::size_t>(set.n_queries, 200);
   for (std::size_t q = 0; q < n_queries; ++q) {
-    refined += static_cast<double>(index.search(q, probes).refined);
+    refined += static_cast<double>(index.search(q, probes, experiment.tenth(q)).refined);
     for (std::size_t k = 0; k < std::size(kinds); ++k) {
-      std::vector<Index::Refined> bounds;
-      for (const Index::Refined& one : index.refined()) {
+      std::vector<BoundedRow> bounds;
+      for (const BoundedRow& one : index.refined()) {
         const float* const r = rotated.residuals.data() + one.row * d;
         const float* const c = rotated.centroids.data() + lists.list_of[one.row] * d;
         const std::vector<float> coded = refined_residual(r, d, kinds[k].bits);
@@ -730,11 +778,13 @@ void refinement_table(const VectorSet& set, const Lists& lists, const Experiment
           lost += std::pow(static_cast<double>(r[i]) - coded[i], 2);
         }
         const double lower = std::max(0.0, std::sqrt(squared) - std::sqrt(lost));
-        bounds.push_back({static_cast<float>(lower * lower * (1 - 1e-5)), one.row});
+        bounds.push_back({lower * lower * (1 - 1e-5), one.row});
       }
-      std::sort(bounds.begin(), bounds.end(),
-                [](const auto& x, const auto& y) { return x.lower < y.lower; });
-      rows[k] += static_cast<double>(fetch(set, q, bounds, experiment.tenth(q)).rows);
+      std::sort(bounds.rbegin(), bounds.rend());  // the nearest first
+      Executor executor(set, q);
+      std::all_of(bounds.begin(), bounds.end(),
+                  [&](const BoundedRow& row) { return executor.take(row); });
+      rows[k] += static_cast<double>(executor.rows);
     }
   }
   const auto raw = static_cast<double>(4 * d);

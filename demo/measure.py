@@ -1,4 +1,4 @@
-"""Searches for some hundred sentences and times each: exact search against the index."""
+"""Searches for some hundred sentences and times each: exact search against indexes."""
 
 import statistics
 import time
@@ -12,7 +12,12 @@ from wordnet import examples
 QUERIES = 200
 WARM_UP = 10  # queries before those that count
 K = 10
-EF_SEARCH = (40, 200)
+# Of each method the setting that trades time for recall: its default here, and what finds more.
+LADDERS = {
+    "ivfflat": ("ivfflat.probes", (20, 80)),
+    "ivfpq": ("ivfpq.probes", (20, 80)),
+    "hnsw": ("hnsw.ef_search", (40, 200)),
+}
 SEARCH = f"""SELECT embedding <=> %s::vector AS distance
 FROM synset ORDER BY embedding <=> %s::vector LIMIT {K}"""
 
@@ -56,13 +61,18 @@ def measure(connection: psycopg.Connection, queries: list[str]) -> Run:
     return run
 
 
-def measure_index(connection: psycopg.Connection, queries: list[str]) -> dict[int, Run]:
-    """A run for each value of hnsw.ef_search: the default, and one that finds more."""
+def measure_index(
+    connection: psycopg.Connection, queries: list[str], method: str
+) -> dict[str, Run]:
+    """A run for each value of the method's setting, by what it is called."""
+    setting, values = LADDERS[method]
     runs = {}
-    for ef_search in EF_SEARCH:
-        connection.execute(f"SET hnsw.ef_search = {ef_search}")
-        runs[ef_search] = measure(connection, queries)
-    connection.execute("RESET hnsw.ef_search")
+    for value in values:
+        connection.execute(f"SET {setting} = {value}")
+        runs[f"{method}, {setting.removeprefix(method + '.')} {value}"] = measure(
+            connection, queries
+        )
+    connection.execute(f"RESET {setting}")
     return runs
 
 

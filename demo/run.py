@@ -23,8 +23,14 @@ def main() -> None:
         from embed import Recipe
         from index import build_index, drop_index
         from load import load
-        from measure import measure, measure_index, read_queries
-        from show import show_comparison, show_last_scan, show_searches, show_what_next
+        from measure import LADDERS, measure, measure_index, read_queries
+        from show import (
+            index_ways,
+            show_comparison,
+            show_last_scan,
+            show_searches,
+            show_what_next,
+        )
     except ModuleNotFoundError as error:
         sys.exit(f"demo: {error} (Debian packages python3-psycopg and python3-numpy)")
 
@@ -45,11 +51,14 @@ def main() -> None:
             queries = read_queries(connection)
             report(f"measuring exact search by {len(queries)} queries")
             exact_run = measure(connection, queries)
-            build_seconds = build_index(connection, report)
+            ways = []
+            for method in LADDERS:
+                build_seconds = build_index(connection, method, report)
+                runs = measure_index(connection, queries, method)
+                ways += index_ways(connection, runs, build_seconds)
             report("the same searches again; now there is an index")
             show_searches(connection, HERE / "searches.sql", exact)
-            by_index = measure_index(connection, queries)
-            show_comparison(connection, exact_run, by_index, build_seconds)
+            show_comparison(connection, exact_run, ways)
             show_last_scan(connection)
             show_what_next()
     except (OSError, RuntimeError, ValueError, psycopg.Error) as error:

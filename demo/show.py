@@ -23,6 +23,15 @@ class Search(NamedTuple):
     sql: str
 
 
+class Way(NamedTuple):
+    """A way of searching: what it found, and what its index costs."""
+
+    name: str
+    run: Run
+    n_bytes: int
+    build_seconds: float | None
+
+
 class Shown(NamedTuple):
     """What a search returned, and in how many seconds."""
 
@@ -70,39 +79,37 @@ def show_searches(
     return shown
 
 
-def show_comparison(
-    connection: psycopg.Connection, exact: Run, by_index: dict[int, Run], build_seconds: float
-) -> None:
-    """Exact search against the index: how much is found, how fast, at what size.
+def index_ways(
+    connection: psycopg.Connection, runs: dict[str, Run], build_seconds: float
+) -> list[Way]:
+    """The runs by the index that there is now."""
+    n_bytes = connection.execute("SELECT pg_relation_size(%s::regclass)", [NAME]).fetchone()[0]
+    return [Way(name, run, n_bytes, build_seconds) for name, run in runs.items()]
 
-    `by_index` has a run for each value of hnsw.ef_search.
-    """
-    table_bytes, index_bytes, rows, dim = connection.execute(
-        "SELECT pg_table_size('synset'), pg_relation_size(%s::regclass), count(*), "
-        "max(vector_dims(embedding)) FROM synset",
-        [NAME],
+
+def show_comparison(connection: psycopg.Connection, exact: Run, by_index: list[Way]) -> None:
+    """Exact search against the indexes: how much is found, how fast, at what size."""
+    table_bytes, rows, dim = connection.execute(
+        "SELECT pg_table_size('synset'), count(*), max(vector_dims(embedding)) FROM synset"
     ).fetchone()
-    print_title("Exact search against the index")
+    print_title("Exact search against the indexes")
     print(f"    {rows:,} synsets, {dim} dimensions; the {K} nearest to each of")
     print(f"    {len(exact.seconds)} sentences, in a prepared statement, seen from the client\n")
-    ways = [("exact", exact, table_bytes, None)]
-    for ef_search, run in by_index.items():
-        ways.append((f"index, ef_search {ef_search}", run, index_bytes, build_seconds))
     print_table(
         ["search", f"recall@{K}", "p50 ms", "p95 ms", "size MB", "built in s"],
         [
             (
-                name,
-                recall(run, exact),
-                percentile_ms(run, 50),
-                percentile_ms(run, 95),
-                round(size / 2**20),
-                seconds,
+                way.name,
+                recall(way.run, exact),
+                percentile_ms(way.run, 50),
+                percentile_ms(way.run, 95),
+                round(way.n_bytes / 2**20),
+                way.build_seconds,
             )
-            for name, run, size, seconds in ways
+            for way in [Way("exact", exact, table_bytes, None), *by_index]
         ],
     )
-    print("\n    size: of the table with all columns, and of the index beside it")
+    print("\n    size: of the table with all columns, and of each index beside it")
 
 
 def show_last_scan(connection: psycopg.Connection) -> None:

@@ -160,6 +160,22 @@ RESET enable_hashagg;
 RESET ivfflat.iterative_scan;
 RESET ivfflat.probes;
 
+-- vectors behind short codes: the nearest of all rows of the probed lists, in order, of which few are looked at
+SET ivfflat.iterative_scan = off;
+SET ivfflat.probes = 4;
+SET enable_sort = off;
+WITH found AS (SELECT
+    (SELECT array_agg(d) FROM (SELECT v <-> q AS d FROM ivf_search ORDER BY v <-> q LIMIT 30) AS t) AS nearest,
+    (SELECT array_agg(d ORDER BY d) FROM (SELECT v <-> q AS d FROM ivf_search ORDER BY v <-> q OFFSET 0) AS t) AS probed
+  FROM ivf_queries)
+SELECT count(*), avg((nearest[i] <= probed[30])::int) >= 0.99 AS good, avg((nearest[i] >= nearest[i - 1])::int) >= 0.99 AS in_order
+  FROM found, generate_series(2, 30) AS i;
+SELECT id FROM ivf_search ORDER BY v <-> '[1,2,3,4,5,6,7,8,9,10]' OFFSET 9 LIMIT 1 \g /dev/null
+SELECT link_codes > 400 AS has_scored_many, nodes < link_codes / 4 AS has_read_few FROM nearest_last_scan();
+RESET enable_sort;
+RESET ivfflat.iterative_scan;
+RESET ivfflat.probes;
+
 -- equal vectors, more than one pass keeps: each row once
 SELECT n, ivf_share('ivf_search', '<->', ivf_point(3, 10), n) >= CASE n WHEN 1000 THEN 0.5 ELSE 1 END AS good
   FROM unnest(ARRAY[10, 270, 299, 1000]) AS n;

@@ -11,9 +11,8 @@ namespace nearest::format {
 inline constexpr std::uint32_t kInvertedMagic = 0x6E69'7666;  ///< "nivf"
 inline constexpr std::uint32_t kInvertedVersion = 2;
 
-/// How lists hold vectors. On disk: never renumber.
+/// What hot pages hold of a vector. On disk: never renumber.
 enum class Codec : std::uint8_t {
-  kFlat = 0,     ///< float32, as they are
   kSigns = 1,    ///< one bit per dimension of the residual (core/quantize/sign_code.hpp)
   kProduct = 2,  ///< product quantization of the residual (core/quantize/product_code.hpp)
 };
@@ -24,6 +23,7 @@ enum class Refine : std::uint8_t {
   kScalar = 1,  ///< 8 bits per dimension and what was lost (core/quantize/scalar_code.hpp)
   kHalf = 2,    ///< 16 bits per dimension
   kExtraBits = 3,
+  kFloat = 4,  ///< float32: the vector as it is, in the place of a code of its residual
 };
 
 struct InvertedMeta {
@@ -63,6 +63,9 @@ struct InvertedMeta {
 };
 static_assert(sizeof(InvertedMeta) == 128 && offsetof(InvertedMeta, model_stamp) == 120 &&
               std::is_trivially_copyable_v<InvertedMeta>);
+
+/// Whether cold pages hold the vectors themselves: an index of ivfflat.
+constexpr bool has_vectors(const InvertedMeta& meta) { return meta.refine == Refine::kFloat; }
 
 /// Rows without a place in a list of vectors are in two lists behind the others.
 constexpr std::uint32_t zero_rows_list(const InvertedMeta& meta) { return meta.lists; }

@@ -25,12 +25,14 @@ void lay_out(ListShape* shape, std::uint32_t slots) {
   shape->codes_offset = shape->row_bytes == 0 ? static_cast<std::uint32_t>(codes)
                                               : aligned(codes + kServerHeaderBytes, kAlign) -
                                                     static_cast<std::uint32_t>(kServerHeaderBytes);
-  const std::size_t code_bytes = shape->is_packed ? std::size_t{slots / 32} * shape->block_bytes()
-                                                  : std::size_t{slots} * shape->row_bytes;
+  const std::size_t code_bytes = shape->is_packed
+                                     ? std::size_t{(slots + 31) / 32} * shape->block_bytes()
+                                     : std::size_t{slots} * shape->row_bytes;
   shape->used_bytes = static_cast<std::uint32_t>(shape->codes_offset + code_bytes);
 }
 
-/// The most slots that fit, in steps of 32 for packed codes.
+/// The most slots that fit, in steps of 32 for packed codes; or fewer, if these fill their cold
+/// pages and rows so take less room.
 ListShape fit(ListShape shape, std::size_t block_bytes) {
   const std::size_t content = content_bytes(block_bytes);
   const std::uint32_t step = shape.is_packed ? 32 : 1;
@@ -40,8 +42,37 @@ ListShape fit(ListShape shape, std::size_t block_bytes) {
     if (shape.used_bytes > content || shape.n_cold > kMostColdPages) break;
     slots += step;
   }
+  const std::uint32_t filling =
+      shape.cold_per_page == 0 ? 0 : slots / shape.cold_per_page * shape.cold_per_page;
   lay_out(&shape, slots);
+  const std::uint32_t pages = 1 + shape.n_cold;
+  if (filling > 0 && (1 + filling / shape.cold_per_page) * slots < pages * filling) {
+    lay_out(&shape, filling);
+  }
   return shape;
+}
+
+/// Of a row on a cold page.
+std::uint32_t cold_bytes(const InvertedMeta& meta, std::uint32_t row_bytes) {
+  std::size_t bytes = sizeof(ColdHeader) + sizeof(CodeHeader);
+  switch (meta.refine) {
+    case Refine::kNone:
+      return 0;
+    case Refine::kScalar:
+      bytes += meta.dim;
+      break;
+    case Refine::kHalf:
+      bytes += 2 * std::size_t{meta.dim};
+      break;
+    case Refine::kExtraBits:
+      bytes += core::extra_bits_bytes(meta.dim, meta.bits) +
+               core::code_row_bytes(core::sign_segments(meta.dim)) - row_bytes;
+      break;
+    case Refine::kFloat:
+      bytes = sizeof(ColdHeader) + meta.dim * sizeof(float);
+      break;
+  }
+  return static_cast<std::uint32_t>(align_up(bytes, 4));
 }
 
 }  // namespace
@@ -57,31 +88,12 @@ ListShape list_shape(const InvertedMeta& meta, std::size_t block_bytes) noexcept
   ListShape shape{};
   shape.is_packed =
       meta.codec == Codec::kSigns || (meta.codec == Codec::kProduct && meta.bits == 4);
-  shape.has_factors = meta.codec != Codec::kFlat;
+  shape.has_factors = true;
   shape.segments = shape.is_packed ? meta.segments : 0;
-  if (meta.codec == Codec::kFlat) {
-    shape.row_bytes = meta.dim * static_cast<std::uint32_t>(sizeof(float));
-  } else {
-    shape.row_bytes = shape.is_packed
-                          ? static_cast<std::uint32_t>(core::code_row_bytes(meta.segments))
-                          : meta.segments;
-  }
-  switch (meta.refine) {
-    case Refine::kNone:
-      break;
-    case Refine::kScalar:
-      shape.cold_bytes = static_cast<std::uint32_t>(align_up(sizeof(ColdHeader) + meta.dim, 4));
-      break;
-    case Refine::kHalf:
-      shape.cold_bytes = static_cast<std::uint32_t>(align_up(sizeof(ColdHeader) + 2 * meta.dim, 4));
-      break;
-    case Refine::kExtraBits:
-      shape.cold_bytes = static_cast<std::uint32_t>(
-          align_up(sizeof(ColdHeader) + core::extra_bits_bytes(meta.dim, meta.bits) +
-                       core::code_row_bytes(core::sign_segments(meta.dim)) - shape.row_bytes,
-                   4));
-      break;
-  }
+  shape.row_bytes = shape.is_packed
+                        ? static_cast<std::uint32_t>(core::code_row_bytes(meta.segments))
+                        : meta.segments;
+  shape.cold_bytes = cold_bytes(meta, shape.row_bytes);
   if (shape.cold_bytes > 0) {
     shape.cold_per_page = static_cast<std::uint32_t>(
         (content_bytes(block_bytes) - sizeof(ColdPageHeader)) / shape.cold_bytes);
@@ -112,12 +124,12 @@ void put_row(const ListPage& page, std::uint32_t slot, const Tid& tid,
   }
   if (!is_new) return;
   header.n_slots = static_cast<std::uint16_t>(slot + 1);
-  if (!shape.is_packed || header.n_slots % 32 != 0) return;
-  // The block is full: its rows become columns.
+  if (!page.is_in_block(slot)) return;
+  // The block is full, or the page: its rows become columns.
   constexpr std::size_t kMostBlockBytes = 32768;
   alignas(8) std::uint8_t rows[kMostBlockBytes];
   std::memcpy(rows, page.block(slot), shape.block_bytes());
-  core::pack_block(rows, shape.row_bytes, 32, shape.segments, page.block(slot));
+  core::pack_block(rows, shape.row_bytes, slot % 32 + 1, shape.segments, page.block(slot));
 }
 
 void drop_row(const ListPage& page, std::uint32_t slot) noexcept {

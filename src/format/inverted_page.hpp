@@ -22,9 +22,9 @@
 ///     | a, b, error: float32 x slots each | codes |          trailer: next page of the list
 ///
 /// Slots are filled from the first on. Codes of 4-bit symbols lie in blocks of 32 slots, packed for
-/// in-register lookup (core/quantize/code_block.hpp) as soon as a block is full; until then its
-/// rows lie one behind another at the block's beginning. Other codes lie row by row. Flat vectors
-/// have no factors. Lists of rows without a vector have neither factors nor codes.
+/// in-register lookup (core/quantize/code_block.hpp) as soon as a block is full, or the page; until
+/// then its rows lie one behind another at the block's beginning. Other codes lie row by row. Lists
+/// of rows without a vector have neither factors nor codes.
 ///
 /// A slot whose row VACUUM took out has the TID kDeadTid and factors that no bound reaches; an
 /// insert may use it again. Rows never move to another slot. A page leaves its list with all of its
@@ -34,14 +34,16 @@
 ///
 /// Cold page: what refines the codes of some slots of one list page, read for survivors only.
 ///
-///     | ColdPageHeader 8 | ColdHeader 32 + code, x n |
+///     | ColdPageHeader 8 | ColdHeader 8 + CodeHeader 24 + code, x n |
 ///
-/// Cold codes are of the residual r, and stand for scale · z:
+/// or ColdHeader 8 + float32 x dim, x n, the vectors as they are. Cold codes are of the residual r,
+/// and stand for scale · z:
 ///   kScalar     z: (dim) 8 bits each (core/quantize/scalar_code.hpp)
 ///   kHalf       z: (dim) binary16, at most 1 (core/quantize/half_code.hpp)
 ///   kExtraBits  z = 2·w + 1 odd levels: the bits beside the signs as pack_levels has them, then
 ///               the bytes of signs that the hot code has no room for
-/// ColdHeader.code says what scale · z loses, place and rotation included, and Σ z² (0 for kHalf).
+/// CodeHeader.code says what scale · z loses, place and rotation included, and Σ z² (0 for kHalf);
+/// of inner product, traits.center_product is that of the residual's code alone.
 /// An infinite error: nothing is known of the row, which is too far out for a code.
 ///
 /// Slot i of the list page is on its cold page i / cold_per_page. The TID is there once more: if
@@ -129,11 +131,17 @@ static_assert(sizeof(ColdPageHeader) == 8);
 struct ColdHeader {
   Tid tid;
   std::uint16_t reserved;
+};
+static_assert(sizeof(ColdHeader) == 8);
+
+/// What comes before a code behind its ColdHeader. With the product, one code of a query serves all
+/// lists: |q - ĉ - r̂|² = |q - ĉ|² + |r̂|² - 2<q, r̂> + 2<ĉ, r̂>.
+struct CodeHeader {
   core::ScalarCode code;
   core::PointTraits traits;
-  std::uint32_t reserved_too;
+  float centroid_product;  ///< <ĉ, r̂>; 0 for inner product
 };
-static_assert(sizeof(ColdHeader) == 32);
+static_assert(sizeof(CodeHeader) == 24);
 
 inline constexpr Tid kDeadTid = {0xFFFF, 0xFFFF, 0};
 constexpr bool is_dead(const Tid& tid) { return tid.offset == 0; }
@@ -154,6 +162,10 @@ struct ListShape {
   std::uint32_t cold_offset, tids_offset, factors_offset, codes_offset, used_bytes;
 
   std::uint32_t block_bytes() const { return 16 * segments; }
+  /// Blocks of a page with so many slots in use that are packed.
+  std::uint32_t packed_blocks(std::uint32_t n_slots) const {
+    return is_packed ? (n_slots + (n_slots == slots ? 31 : 0)) / 32 : 0;
+  }
 };
 
 /// Segments of a sign code that fit a page: beyond that the last dimensions are not in the hot
@@ -213,7 +225,7 @@ struct BasicListPage {
   }
   /// Whether the slot's code is packed: its block is full, or was.
   bool is_in_block(std::uint32_t slot) const {
-    return shape->is_packed && slot / 32 < header().n_slots / 32U;
+    return slot / 32 < shape->packed_blocks(header().n_slots);
   }
 
  private:

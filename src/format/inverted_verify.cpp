@@ -18,14 +18,12 @@ bool is_known(const InvertedMeta& meta) {
   const bool is_metric = meta.metric == core::Metric::kL2 ||
                          meta.metric == core::Metric::kInnerProduct ||
                          meta.metric == core::Metric::kCosine;
-  return is_metric && meta.refine <= Refine::kExtraBits && meta.codec <= Codec::kProduct &&
+  return is_metric && meta.refine <= Refine::kFloat &&
+         (meta.codec == Codec::kSigns || meta.codec == Codec::kProduct) &&
          meta.rotation <= Rotation::kTrained;
 }
 
 const char* code_fault(const InvertedMeta& meta, std::size_t block_bytes) {
-  if (meta.codec == Codec::kFlat) {
-    return meta.refine == Refine::kNone ? nullptr : "Vectors as they are cannot be refined.";
-  }
   const bool is_product = meta.codec == Codec::kProduct;
   if (is_product && meta.bits != 4 && meta.bits != 8) return "It has codes of an unknown width.";
   if (meta.refine == Refine::kExtraBits && (is_product || meta.bits < 2 || meta.bits > 8)) {
@@ -160,10 +158,6 @@ inline constexpr std::size_t kMostRowBytes = 32768;  ///< no block is longer
 const char* code_fault(const ConstListPage& page, std::uint32_t slot, const InvertedMeta& meta) {
   const ListShape& shape = *page.shape;
   if (shape.row_bytes == 0) return nullptr;
-  if (meta.codec == Codec::kFlat) {
-    const auto* const x = reinterpret_cast<const float*>(page.row(slot));
-    return std::all_of(x, x + meta.dim, is_finite) ? nullptr : "A vector is not finite.";
-  }
   std::uint8_t row[kMostRowBytes];
   if (page.is_in_block(slot)) {
     core::get_code(page.block(slot), shape.segments, slot % core::kBlockCodes, row);
@@ -210,8 +204,8 @@ bool is_rest_clear(const ConstListPage& page) {
     factors_end += std::size_t{shape.slots} * sizeof(float);
     if (!are_zero(page.bytes, begin, factors_end)) return false;
   }
-  const std::size_t in_blocks = shape.is_packed ? n / 32 : 0;
-  const std::size_t rows = n - 32 * in_blocks;
+  const std::uint32_t in_blocks = shape.packed_blocks(n);
+  const std::size_t rows = n - std::min(n, 32 * in_blocks);
   const std::size_t codes_end =
       shape.codes_offset + in_blocks * shape.block_bytes() + rows * shape.row_bytes;
   return are_zero(page.bytes, factors_end, shape.codes_offset) &&
@@ -242,15 +236,16 @@ Fault verify_list_page(std::span<const std::byte> page, const InvertedExpectatio
 /// dim + 7 for whole groups of bits.
 constexpr std::size_t kMostLevels = kMaxDim + 8;
 
-/// The code behind a cold header. hot: the row's code on its list page, for levels.
-const char* cold_code_fault(const ColdHeader& header, const std::uint8_t* hot,
+/// The code behind its header. hot: the row's code on its list page, for levels.
+const char* cold_code_fault(const CodeHeader& header, const std::uint8_t* hot,
                             const InvertedMeta& meta, const ListShape& shape) {
   const auto* const code = reinterpret_cast<const std::uint8_t*>(&header + 1);
   const core::ScalarCode& own = header.code;
   std::size_t bytes = 0;
   switch (meta.refine) {
     case Refine::kNone:
-      break;
+    case Refine::kFloat:
+      return nullptr;
     case Refine::kScalar:
       bytes = meta.dim;
       if (const char* const fault = scalar_fault(reinterpret_cast<const std::int8_t*>(code),
@@ -291,7 +286,7 @@ const char* cold_code_fault(const ColdHeader& header, const std::uint8_t* hot,
       break;
     }
   }
-  const std::size_t end = shape.cold_bytes - sizeof header;
+  const std::size_t end = shape.cold_bytes - sizeof(ColdHeader) - sizeof header;
   return std::all_of(code + bytes, code + end, [](std::uint8_t byte) { return byte == 0; })
              ? nullptr
              : "A code is longer than it should be.";
@@ -302,13 +297,19 @@ const char* cold_header_fault(const ColdHeader& header, const InvertedExpectatio
   if (!is_possible(header.tid) || header.tid.offset > expected.most_row_offset) {
     return "A row is where no table has one.";
   }
-  if (!is_code_sound(header.code, header.traits) || header.reserved != 0 ||
-      header.reserved_too != 0) {
-    return "What refines a row has sizes that cannot be.";
+  constexpr const char* kWrongSizes = "What refines a row has sizes that cannot be.";
+  if (header.reserved != 0) return kWrongSizes;
+  if (has_vectors(*expected.meta)) {
+    const auto* const x = reinterpret_cast<const float*>(&header + 1);
+    return std::all_of(x, x + expected.meta->dim, is_finite) ? nullptr : "A vector is not finite.";
   }
-  const bool has_traits = std::bit_cast<std::uint32_t>(header.traits.norm) != 0 ||
-                          std::bit_cast<std::uint32_t>(header.traits.center_product) != 0;
-  return has_traits && expected.meta->metric != core::Metric::kInnerProduct
+  const auto& code = *reinterpret_cast<const CodeHeader*>(&header + 1);
+  if (!is_code_sound(code)) return kWrongSizes;
+  const auto is_set = [](float value) { return std::bit_cast<std::uint32_t>(value) != 0; };
+  if (expected.meta->metric == core::Metric::kInnerProduct) {
+    return is_set(code.centroid_product) ? "A row has a product that its metric has not." : nullptr;
+  }
+  return is_set(code.traits.norm) || is_set(code.traits.center_product)
              ? "A row has a length where its metric has none."
              : nullptr;
 }
@@ -386,10 +387,9 @@ Fault verify_inverted_meta_page(std::span<const std::byte> page) noexcept {
   }
   int exponent = 0;
   if (std::frexp(meta.unit, &exponent) != 0.5) return {"It has sizes that cannot be."};
-  const bool has_bits = meta.codec != Codec::kFlat, has_books = meta.codec == Codec::kProduct;
+  const bool has_books = meta.codec == Codec::kProduct;
   const bool has_matrix = meta.rotation == Rotation::kTrained;
-  if (has_bits != (meta.bits != 0) || has_bits != (meta.segments != 0) ||
-      has_books != (meta.codebook_block != kNoBlock) ||
+  if (meta.bits == 0 || has_books != (meta.codebook_block != kNoBlock) ||
       has_matrix != (meta.matrix_block != kNoBlock) ||
       (meta.groups > 1) != (meta.groups_block != kNoBlock) || meta.centroids_block == kNoBlock ||
       (meta.sample_rows == 0 && (meta.lists > 1 || has_books || has_matrix))) {
@@ -449,8 +449,10 @@ Fault verify_cold_rows(const ConstListPage& hot, ConstPageBytes cold, std::uint3
     if (!is_dropped && header.tid != hot.tids()[slot]) {
       return {"What refines a row belongs to another one.", place};
     }
+    if (has_vectors(*expected.meta)) continue;
+    const auto& code = *reinterpret_cast<const CodeHeader*>(&header + 1);
     // Nothing is known of a row if it is too far out: its factors say so, and its error.
-    const bool is_unknown = std::isinf(header.code.error);
+    const bool is_unknown = std::isinf(code.code.error);
     const bool has_limit = hot.error()[slot] < std::numeric_limits<float>::max();
     if (!is_dropped && is_unknown == has_limit) {
       return {"A row has a code, but neither or both are known.", place};
@@ -461,7 +463,7 @@ Fault verify_cold_rows(const ConstListPage& hot, ConstPageBytes cold, std::uint3
     } else {
       std::memcpy(row, hot.row(slot), shape.row_bytes);
     }
-    if (const char* const fault = cold_code_fault(header, row, *expected.meta, shape)) {
+    if (const char* const fault = cold_code_fault(code, row, *expected.meta, shape)) {
       return {fault, place};
     }
   }

@@ -66,10 +66,12 @@ inline bool is_centroid_sound(const CentroidHeader& header) {
 }
 
 /// As far as a code of 8 bits would give distances that are no numbers.
-inline bool is_code_sound(const core::ScalarCode& code, const core::PointTraits& traits) {
+inline bool is_code_sound(const CodeHeader& header) {
   constexpr float kMost = 1e30F;
-  return code.scale >= 0 && code.scale < kMost && code.error >= 0 && traits.norm >= 0 &&
-         traits.center_product > -kMost && traits.center_product < kMost;
+  const auto is_small = [](float product) { return product > -kMost && product < kMost; };
+  return header.code.scale >= 0 && header.code.scale < kMost && header.code.error >= 0 &&
+         header.traits.norm >= 0 && is_small(header.traits.center_product) &&
+         is_small(header.centroid_product);
 }
 
 // In full -----------------------------------------------------------------------------------------

@@ -40,15 +40,20 @@ void expect_sound(const ListShape& shape, const std::string& what) {
 TEST(InvertedPage, every_shape_fits_its_page) {
   for (const std::uint32_t dim : {1U, 3U, 64U, 128U, 384U, 512U, 768U, 1024U, 1536U, 2000U}) {
     const std::string what = "dim " + std::to_string(dim);
-    for (const Refine refine : {Refine::kNone, Refine::kScalar, Refine::kHalf}) {
+    for (const Refine refine :
+         {Refine::kNone, Refine::kScalar, Refine::kHalf, Refine::kExtraBits, Refine::kFloat}) {
+      if (refine == Refine::kExtraBits && dim < 8) continue;
       expect_sound(list_shape(meta_of(Codec::kSigns, dim, refine, 1), kBlockBytes), what);
       expect_sound(list_shape(meta_of(Codec::kProduct, dim, refine, 4), kBlockBytes), what);
       expect_sound(list_shape(meta_of(Codec::kProduct, dim, refine, 8), kBlockBytes), what);
     }
-    expect_sound(list_shape(meta_of(Codec::kFlat, dim, Refine::kNone, 0), kBlockBytes), what);
   }
   expect_sound(tid_list_shape(kBlockBytes), "rows without vectors");
-  EXPECT_EQ(list_shape(meta_of(Codec::kFlat, 3000, Refine::kNone, 0), kBlockBytes).slots, 0U);
+  const auto slots_with_vectors = [](std::uint32_t dim) {
+    return list_shape(meta_of(Codec::kSigns, dim, Refine::kFloat, 1), kBlockBytes).slots;
+  };
+  EXPECT_EQ(slots_with_vectors(2036), 32U) << "more than pgvector's 2,000 dimensions";
+  EXPECT_EQ(slots_with_vectors(2037), 0U);
 }
 
 TEST(InvertedPage, a_bit_per_dimension_is_less_than_a_tenth_of_the_vectors) {
@@ -58,11 +63,24 @@ TEST(InvertedPage, a_bit_per_dimension_is_less_than_a_tenth_of_the_vectors) {
   }
 }
 
+TEST(InvertedPage, what_refines_rows_fills_its_pages) {
+  for (const std::uint32_t dim : {128U, 384U, 512U, 768U, 784U, 1536U, 2000U}) {
+    const auto vectors_per_page = content_bytes(kBlockBytes) / (sizeof(float) * dim + 16);
+    for (const Refine refine : {Refine::kExtraBits, Refine::kFloat}) {
+      const std::uint8_t bits = refine == Refine::kFloat ? 1 : 6;
+      const ListShape shape = list_shape(meta_of(Codec::kSigns, dim, refine, bits), kBlockBytes);
+      EXPECT_GE(shape.cold_per_page, vectors_per_page) << dim;
+      EXPECT_LE(50 * shape.n_cold * shape.cold_per_page, 51 * shape.slots) << dim;
+    }
+  }
+}
+
 TEST(InvertedPage, rows_are_found_again_in_full_and_in_open_blocks) {
   std::minstd_rand random{7};
   for (const InvertedMeta& meta : {meta_of(Codec::kSigns, 130, Refine::kScalar, 1),
+                                   meta_of(Codec::kSigns, 384, Refine::kExtraBits, 6),
                                    meta_of(Codec::kProduct, 64, Refine::kNone, 8),
-                                   meta_of(Codec::kFlat, 5, Refine::kNone, 0)}) {
+                                   meta_of(Codec::kSigns, 5, Refine::kFloat, 1)}) {
     const ListShape shape = list_shape(meta, kBlockBytes);
     alignas(32) std::byte bytes[kBlockBytes] = {};
     const ListPage page{{bytes, content_bytes(kBlockBytes)}, &shape};

@@ -42,7 +42,8 @@ TEST(InvertedVerify, meta_that_cannot_be_has_a_fault) {
   expect_fault([](InvertedMeta& meta) { meta.dim = 16001; });
   expect_fault([](InvertedMeta& meta) { meta.metric = core::Metric::kL1; });
   expect_fault([](InvertedMeta& meta) { meta.codec = static_cast<Codec>(3); });
-  expect_fault([](InvertedMeta& meta) { meta.codec = Codec::kFlat; });  // which nothing refines
+  expect_fault([](InvertedMeta& meta) { meta.codec = static_cast<Codec>(0); });
+  expect_fault([](InvertedMeta& meta) { meta.refine = static_cast<Refine>(5); });
   expect_fault([](InvertedMeta& meta) { meta.refine = static_cast<Refine>(9); });
   expect_fault([](InvertedMeta& meta) { meta.lists = 0; });
   expect_fault([](InvertedMeta& meta) { meta.groups = 11; });

@@ -16,12 +16,12 @@ my $trailer = $block_size - 8;
 my %kind_name = (1 => 'meta', 7 => 'floats', 8 => 'centroids', 9 => 'directory', 10 => 'list', 11 => 'cold', 12 => 'drift');
 my ($dim, $header_bytes) = (8, 32);    # of vectors; of what is before a cold code
 
-# Templates: operator, what the index is, bytes of a cold code.
+# Templates: operator, what the index is, bytes of a row on a cold page.
 my %template = (
-  flat => [ '<->', 'ivfflat (v vector_l2_ops) WITH (lists = 3)', 0 ],
-  signs => [ '<=>', 'ivfpq (v vector_cosine_ops) WITH (lists = 3)', 0 ],
-  product => [ '<#>', 'ivfpq (v vector_ip_ops) WITH (lists = 3, quantizer = pq, rotation = opq)', 8 ],
-  half => [ '<->', 'ivfpq (v vector_l2_ops) WITH (lists = 3, refine = half, rotation = none)', 16 ],
+  flat => [ '<->', 'ivfflat (v vector_l2_ops) WITH (lists = 3)', 40 ],
+  signs => [ '<=>', 'ivfpq (v vector_cosine_ops) WITH (lists = 3)', 40 ],
+  product => [ '<#>', 'ivfpq (v vector_ip_ops) WITH (lists = 3, quantizer = pq, rotation = opq)', 40 ],
+  half => [ '<->', 'ivfpq (v vector_l2_ops) WITH (lists = 3, refine = half, rotation = none)', 48 ],
 );
 
 my $node = PostgreSQL::Test::Cluster->new('damage');
@@ -192,36 +192,26 @@ sub damage_list
 
   # where parts are follows from a TID that is there: the first one's block and offset
   my ($cold_per_page, $n_cold, $slots) = @{ $on->[4] };
-  for my $i (0, $n_cold ? 1 : ())
+  for my $i (0 .. ($n_slots > $cold_per_page ? 1 : 0))
   {
-    damage($on, $content + 16 + 4 * $i, pack('L<', $_), 1, "cold page $i: $_")
-      for $n_cold ? (0, 1, $on->[2], $n - 1, $n, 0xffffffff) : ();
+    damage($on, $content + 16 + 4 * $i, pack('L<', $_), 1, "cold page $i: $_") for 0, 1, $on->[2], $n - 1, $n, 0xffffffff;
   }
   my $tids = $content + 8 * int((16 + 4 * $n_cold + 7) / 8);
   my $factors = $tids - $content + 8 * int((6 * $slots + 7) / 8) + $content;
   for my $slot (0, 33)
   {
     damage($on, $tids + 6 * $slot, $_, 1, 'row ' . unpack('H*', $_)) for @no_rows;
-    flip($on, $tids + 6 * $slot, 6, [1], $n_cold > 0, 'row');
+    flip($on, $tids + 6 * $slot, 6, [1], 1, 'row');
   }
   damage($on, $tids + 6 * $n_slots, "\1", 1, 'behind the rows') if $n_slots < $slots;
-  if ($name ne 'flat')
+  for my $part (0 .. 2)
   {
-    for my $part (0 .. 2)
-    {
-      my $at = $factors + 4 * $slots * $part;
-      damage($on, $at, pack('f<', $_), $_ ne 1e38, "factor $part: $_") for 'nan', 'inf', 1e38;
-      damage($on, $at, pack('f<', -1), $part > 0, "factor $part: -1");
-      flip($on, $at, 4, [ 1, 0x80 ], 0, "factor $part");
-    }
-    flip($on, $factors + 12 * $slots + 40, 40, [0xff], 0, 'codes');
+    my $at = $factors + 4 * $slots * $part;
+    damage($on, $at, pack('f<', $_), $_ ne 1e38, "factor $part: $_") for 'nan', 'inf', 1e38;
+    damage($on, $at, pack('f<', -1), $part > 0, "factor $part: -1");
+    flip($on, $at, 4, [ 1, 0x80 ], 0, "factor $part");
   }
-  else
-  {
-    my $codes = 32 * int(($factors + 31) / 32);
-    flip($on, $codes, 4, [ 1, 0x80 ], 0, 'vector');
-    damage($on, $codes, pack('f<', $_), 1, "vector $_") for 'nan', 'inf';
-  }
+  flip($on, $factors + 12 * $slots + 40, 40, [0xff], 0, 'codes');
   return;
 }
 
@@ -235,6 +225,12 @@ sub damage_cold
   damage($on, $at, $_, 1, 'row ' . unpack('H*', $_)) for @no_rows;
   flip($on, $at, 6, [1], 1, 'row');
   flip($on, $at + 6, 2, [1], 1, 'reserved');
+  if ($name eq 'flat')
+  {
+    flip($on, $at + 8, 4, [ 1, 0x80 ], 0, 'vector');
+    damage($on, $at + 8, pack('f<', $_), 1, "vector $_") for 'nan', 'inf';
+    return;
+  }
   for my $size ([ 8, 'scale' ], [ 12, 'error' ], [ 20, 'norm' ], [ 24, 'center_product' ])
   {
     my ($where, $what) = @$size;
@@ -245,7 +241,8 @@ sub damage_cold
   }
   damage($on, $at + 12, pack('f<', 'inf'), 1, 'error inf');
   flip($on, $at + 16, 4, [ 1, 0x80 ], 1, 'square');
-  flip($on, $at + 28, 4, [ 1, 0x80 ], 1, 'reserved');
+  flip($on, $at + 28, 4, [ 1, 0x80 ], $name eq 'product', 'centroid_product');
+  damage($on, $at + 28, pack('f<', $_), 1, "centroid_product $_") for 'nan', 'inf';
   flip($on, $at + $header_bytes, $name eq 'signs' ? 1 : 4, [1], $name ne 'half', 'code');
   damage($on, $at + $header_bytes, pack('S<', 0x7c00), 1, 'code inf') if $name eq 'half';
   return;
@@ -258,13 +255,9 @@ for my $name (sort keys %template)
 {
   my @pages = read_pages("index_$name");
   my $slots = $node->safe_psql('postgres', "SELECT slots_per_page FROM nearest_check('index_$name')");
-  my ($n_cold, $cold_per_page, %shown) = (0, 0);
-  for my $page (@pages)
-  {
-    my ($first) = unpack('x4 S<', substr($page, $content));
-    $cold_per_page = $first if ord(substr($page, $trailer + 4, 1)) == 11 && $first && (!$cold_per_page || $first < $cold_per_page);
-  }
-  $n_cold = int(($slots + $cold_per_page - 1) / $cold_per_page) if $cold_per_page;
+  my $cold_per_page = int(($trailer - $content - 8) / $template{$name}[2]);
+  my $n_cold = int(($slots + $cold_per_page - 1) / $cold_per_page);
+  my %shown;
   for my $block (0 .. $#pages)
   {
     my $kind = $kind_name{ ord(substr($pages[$block], $trailer + 4, 1)) };

@@ -25,6 +25,9 @@ namespace nearest::core {
 
 /// How many standard deviations a bound is wide: RaBitQ's own choice.
 inline constexpr float kBoundDeviations = 1.9F;
+/// The same where what is found must be what distances of all rows would find, but for a row in
+/// some thousand.
+inline constexpr float kSureDeviations = 2.5F;
 
 enum class EstimateOf : std::uint8_t { kSquaredDistance, kNegativeProduct };
 

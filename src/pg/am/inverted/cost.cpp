@@ -39,7 +39,7 @@ constexpr double kCodeCost = 0.3;            // estimate of a hot code, and for 
 constexpr double kCodeSegmentCost = 0.0012;  // 4 bits in blocks of 32
 constexpr double kRefineCost = 60;           // pins, and for each dimension:
 constexpr double kRefineDimCost = 0.05;
-constexpr double kFlatDimCost = 0.006;  // a distance of vectors on the page
+constexpr double kVectorDimCost = 0.006;  // of a vector instead of a code
 
 /// Up to this many rows, a scan whose limit is not known should be priced rightly; and as many are
 /// supposed for LIMIT $1.
@@ -58,8 +58,11 @@ struct Model {
   double distance_cost;  ///< of one call
   PlannerInfo* root;
 
-  bool is_flat() const { return meta.codec == format::Codec::kFlat; }
-  bool is_estimated() const { return !is_flat() && meta.lists > 1 && meta.sample_rows > 0; }
+  bool has_vectors() const { return format::has_vectors(meta); }
+  bool is_estimated() const {
+    const bool is_complete = meta.lists == 1 || (has_vectors() && probes >= meta.lists);
+    return !is_complete && meta.sample_rows > 0;
+  }
 
   double read_rows(double wanted) const {
     return std::min(rows, kRowsPerRow * wanted + kRowsAhead);
@@ -75,7 +78,6 @@ struct Model {
   }
   /// Rows whose cold codes are read.
   double refined(double wanted) const {
-    if (is_flat()) return 0;
     if (!is_estimated()) return rows * part_of_lists(wanted);
     return std::min(rows, kRefinedPerRow * read_rows(wanted) + kRefinedAhead);
   }
@@ -96,19 +98,19 @@ struct Model {
 
   Cost search_cost(double wanted) const {
     const double part = part_of_lists(wanted);
-    const double per_code = is_flat() ? kCodeCost + kFlatDimCost * meta.dim
-                                      : kCodeCost + kCodeSegmentCost * meta.segments;
+    const double per_code = kCodeCost + kCodeSegmentCost * meta.segments;
+    const double per_dim = has_vectors() ? kVectorDimCost : kRefineDimCost;
     const double operators = kScanCost +
                              centroids() * (kCentroidCost + kCentroidDimCost * meta.dim) +
                              part * meta.lists * kListCost + part * rows * per_code +
-                             refined(wanted) * (kRefineCost + kRefineDimCost * meta.dim);
+                             refined(wanted) * (kRefineCost + per_dim * meta.dim);
     return pages(wanted) * page_cost + cpu_operator_cost * operators;
   }
 
   /// Until so many rows have been returned. Without what the planner adds itself: reading as many
   /// rows of the table as the index has, for the part of the scan that is run.
   Cost until(double wanted) const {
-    const double read = is_flat() ? wanted : read_rows(wanted);
+    const double read = has_vectors() ? wanted : read_rows(wanted);
     const double ahead = std::max(0.0, read - wanted);
     return search_cost(wanted) + read * distance_cost +
            ahead * (heap_page_per_row * page_cost + cpu_tuple_cost);

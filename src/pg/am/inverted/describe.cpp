@@ -145,9 +145,11 @@ format::InvertedMeta choose(const InvertedOptions& options, Method method, core:
   meta.query_norm = 1;
   meta.error_ratio = 1;
   if (method == Method::kFlat) {
-    meta.codec = format::Codec::kFlat;
-    meta.rotation = format::Rotation::kRandom;  // of centroids
-    meta.refine = format::Refine::kNone;
+    meta.codec = format::Codec::kSigns;
+    meta.segments = sign_code_segments(dim);
+    meta.bits = 1;
+    meta.rotation = format::Rotation::kRandom;
+    meta.refine = format::Refine::kFloat;
   } else {
     choose_codes(options, &meta);
   }
@@ -205,7 +207,6 @@ void make_untrained(format::InvertedMeta* meta) {
   meta->lists = 1;
   meta->groups = 1;
   meta->sample_rows = 0;
-  if (meta->codec == format::Codec::kFlat) return;
   if (meta->codec == format::Codec::kProduct) {
     meta->codec = format::Codec::kSigns;
     meta->segments = sign_code_segments(meta->dim);

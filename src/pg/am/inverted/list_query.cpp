@@ -12,6 +12,8 @@ namespace nearest::pg::inverted {
 namespace {
 
 constexpr double kLowest = -std::numeric_limits<double>::infinity();
+/// More than float32 loses of sums of two or three rounded numbers, relative to them.
+constexpr double kRounded = 4 * core::kUnitRoundoff;
 
 double product_of(const float* a, const float* b, std::size_t dim) {
   double sum = 0;
@@ -32,6 +34,7 @@ void ListQuery::prepare(const InvertedState* state, core::VectorView<float> q) {
   point_ = core::place_query(state->space, q, y, z);
   scored_ = y;
   scored_code_ = point_.code;
+  code_sum_ = std::accumulate(z, z + dim, std::int64_t{0});
   if (is_product() && state->space.rotated_center != nullptr) {
     auto* const w = static_cast<float*>(palloc(dim * sizeof(float)));
     const float* const center = state->space.rotated_center;
@@ -55,7 +58,7 @@ void ListQuery::prepare_table() {
   const std::size_t dim = meta.dim;
   const bool is_untrained =
       meta.codec == format::Codec::kProduct && state_->books.columns == nullptr;
-  if (meta.codec == format::Codec::kFlat || is_untrained) return;
+  if (is_untrained) return;
   constexpr std::size_t kSymbols = 16, kBytes = 256;
   if (!state_->shape.is_packed) {
     auto* const products = static_cast<float*>(palloc(meta.segments * kBytes * sizeof(float)));
@@ -76,50 +79,25 @@ void ListQuery::prepare_table() {
   pfree(products);
 }
 
-void ListQuery::prepare_list(const Centroids& centroids, ProbedList* list) const {
-  if (list->is_prepared) return;
-  const std::size_t dim = state_->meta.dim;
-  auto* const u = static_cast<float*>(palloc(dim * sizeof(float)));
-  centroids.read(list->list, u);
-  list->error = point_.error;
-  if (is_product()) {
-    list->product = product_of(point_.y, u, dim);
-    list->centroid_norm = std::sqrt(product_of(u, u, dim));
-    list->query = point_.code;
-    list->u = point_.y;
-    pfree(u);
-  } else {
-    auto* const z = static_cast<std::int16_t*>(palloc(dim * sizeof(std::int16_t)));
-    for (std::size_t i = 0; i < dim; ++i) u[i] = point_.y[i] - u[i];
-    list->query = core::encode_query({u, dim}, z);
-    list->u = u;
-    // Codes of 16 bits are scored with u itself.
-    if (state_->meta.refine == format::Refine::kHalf) list->query.square = product_of(u, u, dim);
-    // The subtraction was rounded.
-    list->error += list->query.error +
-                   core::kUnitRoundoff * (std::sqrt(list->query.square) + list->query.error);
-  }
-  list->query_sum = std::accumulate(list->query.z, list->query.z + dim, std::int64_t{0});
-  list->is_prepared = true;
-}
-
-ListQuery::ColdSums ListQuery::cold_sums(const ProbedList& list, const ColdCode& cold) const {
+ListQuery::ColdSums ListQuery::cold_sums(const ColdCode& cold) const {
   const format::InvertedMeta& meta = state_->meta;
   const std::size_t dim = meta.dim;
+  const core::ScalarQuery& query = point_.code;
+  const auto square = static_cast<double>(cold.header->code.square);
   switch (meta.refine) {
     case format::Refine::kScalar: {
-      const auto* const z = reinterpret_cast<const std::int8_t*>(cold.bytes);
-      return {list.query.step * core::kernels().inner_product_i8_i16(z, list.query.z, dim),
-              static_cast<double>(cold.code.square)};
+      const auto* const z = reinterpret_cast<const std::int8_t*>(cold.bytes());
+      return {query.step * core::kernels().inner_product_i8_i16(z, query.z, dim), square};
     }
     case format::Refine::kHalf: {
-      const auto* const z = reinterpret_cast<const std::uint16_t*>(cold.bytes);
+      const auto* const z = reinterpret_cast<const std::uint16_t*>(cold.bytes());
       ColdSums sums{0, 0};
       for (std::size_t i = 0; i < dim; ++i) {
         const double value = core::from_half(z[i]);
-        sums.product += value * list.u[i];
+        sums.product += value * query.z[i];
         sums.square += value * value;
       }
+      sums.product *= query.step;
       return sums;
     }
     case format::Refine::kExtraBits: {
@@ -127,46 +105,66 @@ ListQuery::ColdSums ListQuery::cold_sums(const ProbedList& list, const ColdCode&
       const std::size_t all_bytes = core::code_row_bytes(core::sign_segments(dim));
       const std::size_t hot_bytes = std::min<std::size_t>(state_->shape.row_bytes, all_bytes);
       std::memcpy(level_row_, cold.hot_row, hot_bytes);
-      std::memcpy(level_row_ + hot_bytes, cold.bytes + core::extra_bits_bytes(dim, meta.bits),
+      std::memcpy(level_row_ + hot_bytes, cold.bytes() + core::extra_bits_bytes(dim, meta.bits),
                   all_bytes - hot_bytes);
-      core::unpack_levels(level_row_, cold.bytes, dim, meta.bits, levels_);
-      const double product = core::kernels().inner_product_i8_i16(levels_, list.query.z, dim);
-      return {list.query.step * (2 * product + static_cast<double>(list.query_sum)),
-              static_cast<double>(cold.code.square)};
+      core::unpack_levels(level_row_, cold.bytes(), dim, meta.bits, levels_);
+      const double product = core::kernels().inner_product_i8_i16(levels_, query.z, dim);
+      return {query.step * (2 * product + static_cast<double>(code_sum_)), square};
     }
     case format::Refine::kNone:
+    case format::Refine::kFloat:
       break;
   }
   return {0, 0};
 }
 
-double ListQuery::bound(const ProbedList& list, const ColdCode& cold) const {
+double ListQuery::bound(const RankedList& list, const ColdCode& cold) const {
   const core::GraphSpace& space = state_->space;
+  const format::CodeHeader& header = *cold.header;
   const bool is_bounded =
-      point_.is_bounded && cold.code.error < std::numeric_limits<float>::infinity();
+      point_.is_bounded && header.code.error < std::numeric_limits<float>::infinity();
   if (!is_bounded) return is_product() && point_.norm != 0 ? kLowest : 0;
-  const ColdSums sums = cold_sums(list, cold);
-  const double scale = cold.code.scale;
-  core::QueryPoint query = point_;
-  query.error = list.error;
+  const ColdSums sums = cold_sums(cold);
   double result = kLowest;
   if (is_product()) {
-    if (!(point_.factor > 0)) return point_.norm == 0 ? 0 : kLowest;
-    const double product =
-        point_.center_product + list.product + scale * sums.product + cold.traits.center_product;
-    // The point that a code stands for is no longer than its centroid and its residual.
-    const core::ScalarCode code{core::round_up(list.centroid_norm + scale * std::sqrt(sums.square)),
-                                cold.code.error, 1};
-    result = core::inner_product_bound(space, query, code, cold.traits, product);
+    result = product_bound(list, cold, sums);
   } else {
+    const double scale = header.code.scale, distance = list.distance;
+    const double length = scale * std::sqrt(sums.square);
+    const double centroid = std::sqrt(point_.code.square) + distance;  // |ĉ| at most
+    // |q - ĉ|² and <ĉ, r̂> were rounded, and so were the centroid and the code that they are of.
+    const double lost = kRounded * (distance * distance + 2 * centroid * length);
     const double squared =
-        list.query.square + scale * scale * sums.square - 2 * scale * sums.product;
+        static_cast<double>(list.base) + length * length +
+        2 * (static_cast<double>(header.centroid_product) - scale * sums.product) - lost;
     const double sound = squared > 0 ? squared : 0;
+    core::QueryPoint query = point_;
+    query.error += kRounded * centroid;
     result = space.metric == core::Metric::kCosine
-                 ? core::cosine_bound(space, query, cold.code, sound)
-                 : core::l2_bound(space, query, cold.code, sound);
+                 ? core::cosine_bound(space, query, header.code, sound)
+                 : core::l2_bound(space, query, header.code, sound);
   }
   return std::isnan(result) ? kLowest : result;  // results are sorted, which NaN would break
+}
+
+/// <q, x> = <q, c> + <w, ĉ> + <y, r̂> + <P(c), r̂>, in units: y is the query's point, w = y + P(c).
+double ListQuery::product_bound(const RankedList& list, const ColdCode& cold,
+                                const ColdSums& sums) const {
+  if (!(point_.factor > 0)) return point_.norm == 0 ? 0 : kLowest;
+  const core::GraphSpace& space = state_->space;
+  const core::ScalarCode& own = cold.header->code;
+  const core::PointTraits& traits = cold.header->traits;
+  const double scale = own.scale;
+  const double product = point_.center_product - static_cast<double>(list.base) +
+                         scale * sums.product + static_cast<double>(traits.center_product);
+  // Neither the point that a code stands for, nor its centroid nor its residual is longer.
+  const double length = static_cast<double>(traits.norm) + space.center_norm / space.unit +
+                        static_cast<double>(own.error) + 2 * scale * std::sqrt(sums.square);
+  const core::ScalarCode code{core::round_up(length), own.error, 1};
+  core::QueryPoint query = point_;
+  // With the centroid it is w that was coded; and both were rounded.
+  query.error += scored_code_.error + kRounded * (std::sqrt(scored_code_.square));
+  return core::inner_product_bound(space, query, code, traits, product);
 }
 
 double ListQuery::key_of(double result) const {

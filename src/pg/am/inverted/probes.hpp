@@ -19,7 +19,7 @@ struct Probes {
 };
 
 inline const ListSettings& settings_of(const format::InvertedMeta& meta, const Settings& settings) {
-  return meta.codec == format::Codec::kFlat ? settings.ivfflat : settings.ivfpq;
+  return format::has_vectors(meta) ? settings.ivfflat : settings.ivfpq;
 }
 
 inline Probes probes_of(const format::InvertedMeta& meta, const Settings& all) {

@@ -40,15 +40,15 @@ void RowCoder::encode(core::VectorView<float> x, const PlacedRow& placed, const 
                       const float* centroid, float* work, std::byte* record) const {
   const std::size_t dim = x.size();
   std::memset(record, 0, record_.bytes);
-  if (state_->meta.codec == format::Codec::kFlat) {
-    std::memcpy(record + record_.code_offset, x.data(), x.size_bytes());
-    return;
-  }
   float* const r = work;
   float* const decoded = r + dim;
   for (std::size_t i = 0; i < dim; ++i) r[i] = y[i] - centroid[i];
-  encode_residual(placed, {r, dim}, centroid, decoded,
-                  reinterpret_cast<std::int8_t*>(decoded + dim), record);
+  if (format::has_vectors(state_->meta)) {
+    std::memcpy(record + sizeof(format::ColdHeader), x.data(), x.size_bytes());
+  } else if (state_->shape.cold_bytes > 0) {
+    encode_refinement(placed, {r, dim}, centroid, decoded, record);
+  }
+  encode_residual(placed, {r, dim}, centroid, decoded, record);
 }
 
 core::RowFigures RowCoder::figures(core::VectorView<float> x, const PlacedRow& placed,
@@ -65,7 +65,6 @@ core::RowFigures RowCoder::figures(core::VectorView<float> x, const PlacedRow& p
   }
   const double length = std::sqrt(squared);
   figures.set(core::Figure::kCentroidDistance, length * state_->space.unit);
-  if (state_->meta.codec == format::Codec::kFlat) return figures;
   core::CodeFactors factors;
   std::memcpy(&factors, record + record_.factors_offset, sizeof factors);
   figures.set(core::Figure::kCodeError,
@@ -73,38 +72,46 @@ core::RowFigures RowCoder::figures(core::VectorView<float> x, const PlacedRow& p
   return figures;
 }
 
+/// The cold code, what it loses, and the signs of the hot one where levels have them.
+void RowCoder::encode_refinement(const PlacedRow& placed, std::span<const float> r,
+                                 const float* centroid, float* decoded, std::byte* record) const {
+  const std::size_t dim = r.size();
+  auto* const hot = reinterpret_cast<std::uint8_t*>(record + record_.code_offset);
+  auto& header = *reinterpret_cast<format::CodeHeader*>(record + sizeof(format::ColdHeader));
+  auto* const cold = reinterpret_cast<std::uint8_t*>(&header + 1);
+  header.code = encode_cold(r, decoded, reinterpret_cast<std::int8_t*>(decoded + dim), hot, cold);
+  double lost = 0, length = 0;
+#pragma omp simd reduction(+ : lost, length)
+  for (std::size_t i = 0; i < dim; ++i) {
+    const double rest = static_cast<double>(r[i]) - static_cast<double>(decoded[i]);
+    lost += rest * rest;
+    length += static_cast<double>(r[i]) * static_cast<double>(r[i]);
+  }
+  const bool is_product = state_->space.metric == core::Metric::kInnerProduct;
+  const float* const other = is_product ? state_->space.rotated_center : centroid;
+  double product = 0;
+  if (other != nullptr) {
+#pragma omp simd reduction(+ : product)
+    for (std::size_t i = 0; i < dim; ++i) {
+      product += static_cast<double>(other[i]) * static_cast<double>(decoded[i]);
+    }
+  }
+  // The subtraction of the centroid and the product of scale and z were rounded, too.
+  header.code.error =
+      core::round_up(std::sqrt(lost) + placed.error + 4 * core::kUnitRoundoff * std::sqrt(length));
+  if (is_product) {
+    header.traits = {placed.norm, static_cast<float>(product / state_->space.unit)};
+  } else {
+    header.centroid_product = static_cast<float>(product);
+  }
+}
+
+/// The hot code, unless levels have its signs, and its factors.
 void RowCoder::encode_residual(const PlacedRow& placed, std::span<const float> r,
-                               const float* centroid, float* decoded, std::int8_t* z,
-                               std::byte* record) const {
+                               const float* centroid, float* decoded, std::byte* record) const {
   const format::InvertedMeta& meta = state_->meta;
   const std::size_t dim = r.size();
   auto* const hot = reinterpret_cast<std::uint8_t*>(record + record_.code_offset);
-
-  if (state_->shape.cold_bytes > 0) {
-    auto& header = *reinterpret_cast<format::ColdHeader*>(record);
-    auto* const cold = reinterpret_cast<std::uint8_t*>(&header + 1);
-    header.code = encode_cold(r, decoded, z, hot, cold);
-    double lost = 0, length = 0;
-#pragma omp simd reduction(+ : lost, length)
-    for (std::size_t i = 0; i < dim; ++i) {
-      const double rest = static_cast<double>(r[i]) - static_cast<double>(decoded[i]);
-      lost += rest * rest;
-      length += static_cast<double>(r[i]) * static_cast<double>(r[i]);
-    }
-    double with_center = 0;
-    if (const float* const center = state_->space.rotated_center; center != nullptr) {
-#pragma omp simd reduction(+ : with_center)
-      for (std::size_t i = 0; i < dim; ++i) {
-        with_center += static_cast<double>(center[i]) *
-                       (static_cast<double>(centroid[i]) + static_cast<double>(decoded[i]));
-      }
-    }
-    // The subtraction of the centroid and the product of scale and z were rounded, too.
-    header.code.error = core::round_up(std::sqrt(lost) + placed.error +
-                                       4 * core::kUnitRoundoff * std::sqrt(length));
-    header.traits = {placed.norm, static_cast<float>(with_center / state_->space.unit)};
-  }
-
   if (meta.codec == format::Codec::kProduct) {
     core::encode_product_rows(state_->books, {r.data(), 1, dim}, hot);
     core::decode_product(state_->books, hot, decoded);
@@ -128,6 +135,7 @@ core::ScalarCode RowCoder::encode_cold(std::span<const float> r, float* decoded,
   const std::size_t dim = r.size();
   switch (meta.refine) {
     case format::Refine::kNone:
+    case format::Refine::kFloat:
       break;
     case format::Refine::kScalar: {
       const core::ScalarCode code = core::encode_scalar(r, core::ErrorNorm::kEuclidean, z);

@@ -21,8 +21,8 @@ constexpr core::EstimateOf estimate_of(core::Metric metric) {
 /// Factors of a row of which nothing is known: every bound reaches it.
 inline constexpr core::CodeFactors kUnknownFactors = {0, 0, std::numeric_limits<float>::max()};
 
-/// A row as it goes into a list: | ColdHeader, cold code | CodeFactors | hot code |. The TID of the
-/// cold header is the caller's business.
+/// A row as it goes into a list: | ColdHeader, what refines it | CodeFactors | hot code |. The TID
+/// of the cold header is the caller's business.
 struct RecordShape {
   std::size_t factors_offset, code_offset, bytes;
 
@@ -61,7 +61,9 @@ class RowCoder {
 
  private:
   void encode_residual(const PlacedRow& placed, std::span<const float> r, const float* centroid,
-                       float* decoded, std::int8_t* z, std::byte* record) const;
+                       float* decoded, std::byte* record) const;
+  void encode_refinement(const PlacedRow& placed, std::span<const float> r, const float* centroid,
+                         float* decoded, std::byte* record) const;
   core::ScalarCode encode_cold(std::span<const float> r, float* decoded, std::int8_t* z,
                                std::uint8_t* hot, std::uint8_t* cold) const;
 

@@ -18,7 +18,7 @@ constexpr std::size_t kPassGrowth = 4;
 /// Rows that are refined at once: as many as LIMIT 10 takes, then fewer, of which fewer are in
 /// vain.
 constexpr std::size_t kRefinedFirst = 16, kRefinedLater = 8;
-/// Lists of a later batch at most, whose prepared queries take memory.
+/// Lists of a later batch at most: between two of them is time to stop.
 constexpr std::size_t kMostBatchLists = 256;
 
 }  // namespace
@@ -35,15 +35,16 @@ void RowSupply::begin(IndexScanDesc scan, const InvertedState* state, core::Vect
   const MemoryContext before = MemoryContextSwitchTo(context);
   query_.prepare(state, q);
 
-  const bool is_flat = meta.codec == format::Codec::kFlat;
-  // What estimates miss by chance must not be missed where there is but one list, or no training.
-  const bool is_estimated = !is_flat && meta.lists > 1 && meta.sample_rows > 0;
-  const bool has_cold = state->shape.cold_bytes > 0;
-  is_exact_ = is_flat || !has_cold;
-  keys_ = is_estimated ? Keys::kEstimates : has_cold ? Keys::kBounds : Keys::kResults;
-  if (!is_flat && !has_cold) heap_.begin(scan, context);
-
   first_probes_ = batch_probes_ = std::min<std::size_t>(first_probes, meta.lists);
+  const bool has_cold = state->shape.cold_bytes > 0, has_vectors = format::has_vectors(meta);
+  // What estimates miss by chance must not be missed where there is but one list, or no training;
+  // nor where all lists of vectors are asked for, which is how a search is made exact.
+  const bool is_complete = meta.lists == 1 || (has_vectors && first_probes_ == meta.lists);
+  const bool is_estimated = !is_complete && meta.sample_rows > 0;
+  is_exact_ = has_vectors || !has_cold;
+  keys_ = is_estimated ? Keys::kEstimates : is_exact_ ? Keys::kResults : Keys::kBounds;
+  if (!has_cold) heap_.begin(scan, context);
+
   most_probes_ = std::min<std::size_t>(std::max(most_probes, first_probes_), meta.lists);
   rows_per_pass_ = kRowsOfFirstPass;
   ranked_ = static_cast<RankedList*>(palloc(meta.lists * sizeof(RankedList)));
@@ -55,9 +56,8 @@ void RowSupply::begin(IndexScanDesc scan, const InvertedState* state, core::Vect
   if (state->shape.is_packed) {
     block_scratch_ = static_cast<std::uint8_t*>(palloc(state->shape.block_bytes()));
   }
-  row_scratch_ = static_cast<std::uint8_t*>(palloc(state->shape.row_bytes + 8));
-  if (!is_flat && keys_ != Keys::kEstimates)
-    page_scratch_ = static_cast<std::byte*>(palloc(BLCKSZ));
+  hot_codes_ = static_cast<std::uint8_t*>(palloc(kRefinedFirst * hot_code_bytes()));
+  if (keys_ != Keys::kEstimates) page_scratch_ = static_cast<std::byte*>(palloc(BLCKSZ));
   MemoryContextSwitchTo(before);
 }
 
@@ -123,7 +123,7 @@ bool RowSupply::begin_batch() {
   for (std::size_t i = 0; i < n_batch_; ++i) {
     const RankedList& ranked = ranked_[next_ranked_++];
     ProbedList& probed = batch_[i];
-    probed.list = ranked.list;
+    probed.ranked = ranked;
     probed.entry = read_entry(scan_->indexRelation, state_->meta, ranked.list);
     probed.terms = query_.terms_of(ranked);
     is_probed_[ranked.list / 64] |= std::uint64_t{1} << (ranked.list % 64);
@@ -176,16 +176,13 @@ void RowSupply::push(double key, double bound, const format::Tid& tid) {
 // Passes ------------------------------------------------------------------------------------------
 
 void RowSupply::score_list(std::uint32_t probe) {
-  const bool is_flat = state_->meta.codec == format::Codec::kFlat;
-  ListWalk walk(scan_->indexRelation, state_, batch_[probe].list, batch_[probe].entry);
+  ListWalk walk(scan_->indexRelation, state_, batch_[probe].ranked.list, batch_[probe].entry);
   while (!walk.is_at_end()) {
     const BlockNumber block = walk.block();
     walk.visit([&](const format::ConstListPage& page) -> const char* {
       ahead_ = walk.block();
       if (walk.is_at_end() && probe + 1 < n_batch_) ahead_ = batch_[probe + 1].entry.first;
-      if (is_flat) {
-        score_flat(page, block, probe);
-      } else if (keys_ == Keys::kEstimates) {
+      if (keys_ == Keys::kEstimates) {
         score_estimates(page, block, probe);
       } else {
         std::memcpy(page_scratch_, page.bytes.data(), page.bytes.size());
@@ -206,26 +203,13 @@ RowSupply::Place RowSupply::place_of(const format::ConstListPage& page, BlockNum
   return {block, cold, page.tids()[slot], static_cast<std::uint16_t>(slot), probe};
 }
 
-void RowSupply::score_flat(const format::ConstListPage& page, BlockNumber block,
-                           std::uint32_t probe) {
-  const core::VectorView<float> q = query_.vector();
-  for (std::uint32_t slot = 0; slot < page.header().n_slots; ++slot) {
-    if (format::is_dead(page.tids()[slot])) continue;
-    const auto* const x = reinterpret_cast<const float*>(page.row(slot));
-    prefetch_ahead(page, x, page.shape->row_bytes);
-    const double distance = operator_distance(state_->meta.metric, q, {x, q.size()});
-    nearest_.add(std::isnan(distance) ? std::numeric_limits<double>::infinity() : distance,
-                 place_of(page, block, slot, probe));
-  }
-}
-
 void RowSupply::score_estimates(const format::ConstListPage& page, BlockNumber block,
                                 std::uint32_t probe) {
   const format::ListShape& shape = *page.shape;
   const core::ListTerms& terms = batch_[probe].terms;
   const std::uint32_t n_slots = page.header().n_slots;
   if (!shape.is_packed) {
-    const float slack = core::kBoundDeviations * terms.distance;
+    const float slack = terms.deviations * terms.distance;
     for (std::uint32_t slot = 0; slot < n_slots; ++slot) {
       const float product =
           core::product_of_bytes(query_.byte_products(), page.row(slot), state_->meta.segments);
@@ -250,12 +234,11 @@ void RowSupply::score_estimates(const format::ConstListPage& page, BlockNumber b
     }
     const core::CodeBlockView view{
         codes, {page.a() + begin, page.b() + begin, page.error() + begin}, n};
-    core::scan_block_for(query_.table(), shape.segments, terms, view, limit,
-                         [&](std::size_t j, float lower, float /*estimate*/) {
-                           nearest_.add(
-                               static_cast<double>(lower),
-                               place_of(page, block, begin + static_cast<std::uint32_t>(j), probe));
-                         });
+    core::scan_block(
+        query_.table(), shape.segments, terms, view, limit, [&](std::size_t j, float lower) {
+          nearest_.add(static_cast<double>(lower),
+                       place_of(page, block, begin + static_cast<std::uint32_t>(j), probe));
+        });
   }
 }
 
@@ -263,9 +246,7 @@ void RowSupply::score_estimates(const format::ConstListPage& page, BlockNumber b
 void RowSupply::score_copy(BlockNumber block, std::uint32_t probe) {
   const format::ConstListPage page{{page_scratch_, format::content_bytes(BLCKSZ)}, &state_->shape};
   const std::uint32_t n_slots = page.header().n_slots;
-  if (keys_ == Keys::kBounds) {
-    const std::uint32_t step = state_->shape.cold_per_page;
-    prepare(&batch_[probe]);
+  if (const std::uint32_t step = state_->shape.cold_per_page; step > 0) {
     for (std::uint32_t slot = 0; slot < n_slots; slot += step) {
       score_cold_page(page, block, slot, std::min(slot + step, n_slots), probe);
     }
@@ -282,16 +263,19 @@ void RowSupply::score_copy(BlockNumber block, std::uint32_t probe) {
 /// Scores the rows of slots [begin, end), which one cold page refines.
 void RowSupply::score_cold_page(const format::ConstListPage& hot, BlockNumber block,
                                 std::uint32_t begin, std::uint32_t end, std::uint32_t probe) {
+  const std::uint32_t last = hot.header().n_slots - 1U;
   const char* fault = nullptr;
   with_cold_page(place_of(hot, block, begin, probe), [&](Page page) {
     for (std::uint32_t slot = begin; slot < end && fault == nullptr; ++slot) {
+      // Cold pages are alike: while one is read, memory can bring the next.
+      prefetch_cold(place_of(hot, block, std::min(slot + (end - begin), last), probe));
       if (format::is_dead(hot.tids()[slot])) continue;
       const Place place = place_of(hot, block, slot, probe);
-      copy_hot_row(hot, place);
-      double bound = 0;
+      if (needs_hot_code()) copy_hot_code(hot, place, hot_codes_);
+      double result = 0;
       bool is_there = false;
-      fault = bound_on(page, place, &is_there, &bound);
-      if (is_there) nearest_.add(bound, place);
+      fault = read_cold(page, place, hot_codes_, &is_there, &result);
+      if (is_there) nearest_.add(result, place);
     }
   });
   if (fault != nullptr) {
@@ -306,26 +290,26 @@ void RowSupply::refine_some(const HeapAhead& heap_ahead) {
   CHECK_FOR_INTERRUPTS();
   const std::size_t wanted = next_kept_ == 0 ? kRefinedFirst : kRefinedLater;
   const std::size_t n = std::min(wanted, nearest_.size() - next_kept_);
-  Kept* const rows = nearest_.begin() + next_kept_;
-  const bool has_cold = state_->shape.cold_bytes > 0;
-  std::sort(rows, rows + n, [](const Kept& a, const Kept& b) {
-    return a.place.cold != b.place.cold ? a.place.cold < b.place.cold : a.place.slot < b.place.slot;
-  });
-  if (has_cold) {
+  Refined rows[kRefinedFirst];
+  for (std::size_t i = 0; i < n; ++i) {
+    rows[i] = {nearest_[next_kept_ + i].place, hot_codes_ + i * hot_code_bytes(), 0};
+  }
+  next_kept_ += n;
+  if (state_->shape.cold_bytes > 0) {
     for (std::size_t i = 0; i < n; ++i) prefetch_cold(rows[i].place);
+    Refined* const end = read_cold_rows(rows, read_hot_codes(rows, rows + n));
+    for (const Refined* row = rows; row < end; ++row) push_result(*row, heap_ahead);
+    return;
   }
   for (std::size_t i = 0; i < n; ++i) {
-    const Place& place = rows[i].place;
-    double result = 0;
-    const bool is_there = has_cold ? bound(place, &result) : fetch(place, &result);
-    if (!is_there) continue;
-    push(query_.key_of(result), result, place.tid);
-    heap_ahead.fetch_page(to_item_pointer(place.tid));
+    if (fetch(rows[i].place, &rows[i].result)) push_result(rows[i], heap_ahead);
   }
-  if (heap_.is_begun()) heap_.release_pages();
-  // The last one is the mark of the next pass, whatever order it was read in.
-  std::sort(rows, rows + n);
-  next_kept_ += n;
+  heap_.release_pages();
+}
+
+void RowSupply::push_result(const Refined& row, const HeapAhead& heap_ahead) {
+  push(query_.key_of(row.result), row.result, row.place.tid);
+  heap_ahead.fetch_page(to_item_pointer(row.place.tid));
 }
 
 void RowSupply::prefetch_cold(const Place& place) const {
@@ -341,24 +325,79 @@ void RowSupply::prefetch_cold(const Place& place) const {
   }
 }
 
-/// Copies the hot code of a row into the scratch, out of a page. False if the row is gone.
-bool RowSupply::copy_hot_row(const format::ConstListPage& page, const Place& place) {
+/// Calls read(run, end of the run) for runs of rows that are on one page.
+template <class PageOf, class Read>
+void RowSupply::by_page(Refined* begin, Refined* end, PageOf&& page_of, Read&& read) {
+  std::sort(begin, end, [&](const Refined& a, const Refined& b) {
+    return page_of(a) != page_of(b) ? page_of(a) < page_of(b) : a.place.slot < b.place.slot;
+  });
+  for (Refined *run = begin, *next = begin; run < end; run = next) {
+    while (next < end && page_of(*next) == page_of(*run)) ++next;
+    read(run, next);
+  }
+}
+
+/// Takes what cold codes have in hot ones out of list pages. Returns the end of the rows that are
+/// still in their slots.
+RowSupply::Refined* RowSupply::read_hot_codes(Refined* begin, Refined* end) {
+  if (!needs_hot_code()) return end;
+  const Relation index = scan_->indexRelation;
+  by_page(
+      begin, end, [](const Refined& row) { return row.place.hot; },
+      [&](Refined* run, Refined* run_end) {
+        const BlockNumber block = run->place.hot;
+        const ProbedList& probed = batch_[run->place.probe];
+        const char* fault = nullptr;
+        with_shared_buffer(index, hints_->read(index, block), block, format::PageKind::kList,
+                           [&](Page page) {
+                             const format::ConstListPage list = list_page(page, state_->shape);
+                             fault = format::list_page_fault(
+                                 list, used_bytes(page), probed.ranked.list, probed.entry.version);
+                             for (; fault == nullptr && run < run_end; ++run) {
+                               if (!copy_hot_code(list, run->place, run->hot_code)) {
+                                 run->hot_code = nullptr;
+                               }
+                             }
+                           });
+        counts_.pages += 1;
+        if (fault != nullptr) report_damaged(index, block, fault);
+      });
+  return std::remove_if(begin, end, [](const Refined& row) { return row.hot_code == nullptr; });
+}
+
+/// Makes results, or bounds of them, of what is on cold pages. Returns the end of the rows that are
+/// still in their slots.
+RowSupply::Refined* RowSupply::read_cold_rows(Refined* begin, Refined* end) {
+  Refined* there = begin;
+  by_page(
+      begin, end, [](const Refined& row) { return row.place.cold; },
+      [&](const Refined* run, const Refined* run_end) {
+        const BlockNumber block = run->place.cold;
+        const char* fault = nullptr;
+        with_cold_page(run->place, [&](Page page) {
+          for (; fault == nullptr && run < run_end; ++run) {
+            Refined row = *run;
+            bool is_there = false;
+            fault = read_cold(page, row.place, row.hot_code, &is_there, &row.result);
+            if (is_there) *there++ = row;
+          }
+        });
+        if (fault != nullptr) report_damaged(scan_->indexRelation, block, fault);
+      });
+  return there;
+}
+
+/// Copies the hot code of a row out of its page. False if the row is gone.
+bool RowSupply::copy_hot_code(const format::ConstListPage& page, const Place& place,
+                              std::uint8_t* code) {
   if (place.slot >= page.header().n_slots || page.tids()[place.slot] != place.tid) return false;
   if (page.is_in_block(place.slot)) {
     core::get_code(page.block(place.slot), page.shape->segments, place.slot % core::kBlockCodes,
-                   row_scratch_);
+                   code);
   } else {
-    std::memcpy(row_scratch_, page.row(place.slot), page.shape->row_bytes);
+    std::memcpy(code, page.row(place.slot), page.shape->row_bytes);
   }
   return true;
-}
-
-/// Makes a list ready for bounds of its rows.
-void RowSupply::prepare(ProbedList* probed) {
-  if (probed->is_prepared) return;
-  const MemoryContext before = MemoryContextSwitchTo(batch_context_);
-  query_.prepare_list(Centroids(scan_->indexRelation, state_, &counts_.pages), probed);
-  MemoryContextSwitchTo(before);
 }
 
 /// Calls read(Page) under the lock of a row's cold page.
@@ -373,9 +412,11 @@ void RowSupply::with_cold_page(const Place& place, Read&& read) {
   counts_.pages += 1;
 }
 
-/// A true lower bound of a row's result, of its cold page and the copy of its hot code. Not there
-/// if its slot was used again. Returns what is wrong with the page, or null.
-const char* RowSupply::bound_on(Page page, const Place& place, bool* is_there, double* result) {
+/// A row's result, of the vector on its cold page, or a true lower bound of it, of the code there
+/// and the copy of its hot code. Not there if its slot was used again. Returns what is wrong with
+/// the page, or null.
+const char* RowSupply::read_cold(Page page, const Place& place, const std::uint8_t* hot_code,
+                                 bool* is_there, double* result) {
   const format::ListShape& shape = state_->shape;
   const format::ConstPageBytes content = content_of(page);
   const std::uint32_t on_page = place.slot % shape.cold_per_page;
@@ -388,39 +429,21 @@ const char* RowSupply::bound_on(Page page, const Place& place, bool* is_there, d
   *is_there =
       on_page < format::at<format::ColdPageHeader>(content, 0)->n_slots && header->tid == place.tid;
   if (!*is_there) return nullptr;
-  if (!format::is_code_sound(header->code, header->traits)) {
+  counts_.rows += 1;
+  if (format::has_vectors(state_->meta)) {
+    const core::VectorView<float> q = query_.vector();
+    const auto* const x = reinterpret_cast<const float*>(header + 1);
+    *result = operator_distance(state_->meta.metric, q, {x, q.size()});
+    if (std::isnan(*result)) *result = std::numeric_limits<double>::infinity();
+    return nullptr;
+  }
+  const auto* const code = reinterpret_cast<const format::CodeHeader*>(header + 1);
+  if (!format::is_code_sound(*code)) {
     *is_there = false;
     return "What refines a row has sizes that cannot be.";
   }
-  *result = query_.bound(batch_[place.probe],
-                         {header->code, header->traits,
-                          reinterpret_cast<const std::uint8_t*>(header + 1), row_scratch_});
-  counts_.rows += 1;
+  *result = query_.bound(batch_[place.probe].ranked, {code, hot_code});
   return nullptr;
-}
-
-/// A true lower bound of a row's result. False if its slot was used again.
-bool RowSupply::bound(const Place& place, double* result) {
-  const Relation index = scan_->indexRelation;
-  ProbedList& probed = batch_[place.probe];
-  prepare(&probed);
-  const char* fault = nullptr;
-  bool is_there = true;
-  if (state_->meta.refine == format::Refine::kExtraBits) {
-    with_shared_buffer(
-        index, hints_->read(index, place.hot), place.hot, format::PageKind::kList, [&](Page page) {
-          const format::ConstListPage list = list_page(page, state_->shape);
-          fault =
-              format::list_page_fault(list, used_bytes(page), probed.list, probed.entry.version);
-          is_there = fault == nullptr && copy_hot_row(list, place);
-        });
-    counts_.pages += 1;
-    if (fault != nullptr) report_damaged(index, place.hot, fault);
-    if (!is_there) return false;
-  }
-  with_cold_page(place, [&](Page page) { fault = bound_on(page, place, &is_there, result); });
-  if (fault != nullptr) report_damaged(index, place.cold, fault);
-  return is_there;
 }
 
 /// The operator's result of a row of the heap. False if the snapshot sees none.

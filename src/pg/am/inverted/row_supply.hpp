@@ -37,8 +37,10 @@ struct SuppliedRow {
   double bound;  ///< of the operator's result, or the result itself
   format::Tid tid;
 
-  /// The least is on top of a heap.
-  friend bool operator<(const SuppliedRow& a, const SuppliedRow& b) { return b.key < a.key; }
+  /// The least is on top of a heap. Keys may be rounded where bounds are not.
+  friend bool operator<(const SuppliedRow& a, const SuppliedRow& b) {
+    return a.key != b.key ? b.key < a.key : b.bound < a.bound;
+  }
 };
 
 class RowSupply {
@@ -72,10 +74,17 @@ class RowSupply {
   };
   using Kept = core::Keyed<Place>;
 
+  /// A row while it is refined.
+  struct Refined {
+    Place place;
+    std::uint8_t* hot_code;  ///< (hot_code_bytes) a copy
+    double result;           ///< or a bound of it
+  };
+
   enum class Keys : std::uint8_t {
     kEstimates,  ///< of hot codes: rows are refined as they are asked for
     kBounds,     ///< true bounds, of cold codes
-    kResults,    ///< the operator's results
+    kResults,    ///< the operator's results, of vectors on cold pages or of the heap's rows
   };
 
   static std::size_t most_rows_per_pass();
@@ -87,19 +96,26 @@ class RowSupply {
   void prefetch_ahead(const format::ConstListPage& page, const void* part, std::size_t bytes) const;
   void run_pass(const Kept* after);
   void score_list(std::uint32_t probe);
-  void score_flat(const format::ConstListPage& page, BlockNumber block, std::uint32_t probe);
   void score_estimates(const format::ConstListPage& page, BlockNumber block, std::uint32_t probe);
   void score_copy(BlockNumber block, std::uint32_t probe);
   void score_cold_page(const format::ConstListPage& hot, BlockNumber block, std::uint32_t begin,
                        std::uint32_t end, std::uint32_t probe);
   void refine_some(const HeapAhead& heap_ahead);
+  void push_result(const Refined& row, const HeapAhead& heap_ahead);
   void prefetch_cold(const Place& place) const;
-  bool copy_hot_row(const format::ConstListPage& page, const Place& place);
-  void prepare(ProbedList* probed);
+  template <class PageOf, class Read>
+  static void by_page(Refined* begin, Refined* end, PageOf&& page_of, Read&& read);
+  Refined* read_hot_codes(Refined* begin, Refined* end);
+  Refined* read_cold_rows(Refined* begin, Refined* end);
+  /// Whether cold codes are complete only with hot ones.
+  bool needs_hot_code() const { return state_->meta.refine == format::Refine::kExtraBits; }
+  std::size_t hot_code_bytes() const { return state_->shape.row_bytes + 8; }
+  static bool copy_hot_code(const format::ConstListPage& page, const Place& place,
+                            std::uint8_t* code);
   template <class Read>
   void with_cold_page(const Place& place, Read&& read);
-  const char* bound_on(Page page, const Place& place, bool* is_there, double* result);
-  bool bound(const Place& place, double* result);
+  const char* read_cold(Page page, const Place& place, const std::uint8_t* hot_code, bool* is_there,
+                        double* result);
   bool fetch(const Place& place, double* result);
   void push(double key, double bound, const format::Tid& tid);
 
@@ -125,7 +141,7 @@ class RowSupply {
   std::size_t rows_per_pass_, next_kept_;
   core::ArenaArray<SuppliedRow> supply_;  ///< a heap of refined rows
   std::uint8_t* block_scratch_;           ///< a block of codes
-  std::uint8_t* row_scratch_;             ///< a row of a hot code
+  std::uint8_t* hot_codes_;               ///< (kRefinedFirst, hot_code_bytes)
   std::byte* page_scratch_;               ///< content of a list page, if rows are scored from that
   RowPlaces row_places_;
   SupplyCounts counts_;

@@ -235,7 +235,6 @@ class Trainer {
   }
 
   void train_codes() {
-    if (meta_.codec == format::Codec::kFlat) return;
     if (meta_.codec == format::Codec::kProduct) {
       begin_phase(Phase::kCodebooks, 0);
       const core::ProductShape& shape = model_.state.books.shape;
