@@ -1,4 +1,5 @@
-"""The demo: WordNet with embeddings into PostgreSQL, then searches.sql, without and with an index.
+"""The demo: WordNet with embeddings into PostgreSQL, then searches.sql, without and with an index,
+then another model for the same glosses.
 
     PGHOST=... PGDATABASE=demo python3 run.py --cache DIR
 
@@ -24,6 +25,7 @@ def main() -> None:
         from index import build_index, drop_index
         from load import load
         from measure import measure, measure_index, read_queries
+        from migrate import show_migration
         from show import show_comparison, show_last_scan, show_searches, show_what_next
     except ModuleNotFoundError as error:
         sys.exit(f"demo: {error} (Debian packages python3-psycopg and python3-numpy)")
@@ -51,6 +53,8 @@ def main() -> None:
             by_index = measure_index(connection, queries)
             show_comparison(connection, exact_run, by_index, build_seconds)
             show_last_scan(connection)
+            print()
+            show_migration(connection, report)
             show_what_next()
     except (OSError, RuntimeError, ValueError, psycopg.Error) as error:
         sys.exit(f"demo: {error}")
