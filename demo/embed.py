@@ -41,6 +41,12 @@ class WordVectors(NamedTuple):
     vectors: np.ndarray
 
 
+def shorten(words: WordVectors, dim: int) -> WordVectors:
+    """The same words in the `dim` strongest directions of their vectors: a smaller model."""
+    _, axes = np.linalg.eigh(words.vectors.T @ words.vectors)
+    return WordVectors(words.words, (words.vectors @ axes[:, -dim:]).astype(np.float32))
+
+
 def tokenize(text: str) -> list[str]:
     """'A large body of water' -> ['a', 'large', 'body', 'of', 'water']."""
     return re.findall(TOKEN, text.lower())

@@ -34,32 +34,34 @@ def load(connection: psycopg.Connection, recipe: embed.Recipe, cache: Path, repo
     with connection.transaction(), connection.cursor() as cursor:
         cursor.execute("DROP TABLE IF EXISTS synset, lexfile, word_vector CASCADE")  # and functions
         cursor.execute((HERE / "schema.sql").read_text().replace(":dim", str(recipe.dim)))
-        _copy(
+        copy_rows(
             cursor,
             "lexfile (id, name, pos, meaning)",
             ["int4", "text", "text", "text"],
             ((i, name, name.split(".")[0], what) for i, (name, what) in enumerate(LEXFILES)),
         )
-        _copy(
+        copy_rows(
             cursor,
             "synset (id, lexfile_id, pos, words, gloss, embedding)",
             ["int4", "int4", "text", "text", "text", "bytea"],
             (
                 (i, s.lexfile, s.pos, ", ".join(s.words), s.gloss, value)
-                for i, (s, value) in enumerate(zip(synsets, _binary(embeddings)))
+                for i, (s, value) in enumerate(zip(synsets, binary(embeddings)))
             ),
         )
-        _copy(
+        copy_rows(
             cursor,
             "word_vector (word, embedding)",
             ["text", "bytea"],
-            zip(words.words, _binary(words.vectors)),
+            zip(words.words, binary(words.vectors)),
         )
         cursor.execute(f"COMMENT ON TABLE synset IS 'WordNet synsets; recipe {fingerprint}'")
     connection.execute("VACUUM ANALYZE synset, lexfile, word_vector")
 
 
-def _copy(cursor: psycopg.Cursor, target: str, types: list[str], rows: Iterable[tuple]) -> None:
+def copy_rows(
+    cursor: psycopg.Cursor, target: str, types: list[str], rows: Iterable[tuple]
+) -> None:
     """Binary COPY of `rows`.  A vector goes as `bytea`: its bytes are sent as they are."""
     with cursor.copy(f"COPY {target} FROM STDIN (FORMAT binary)") as copy:
         copy.set_types(types)
@@ -67,7 +69,7 @@ def _copy(cursor: psycopg.Cursor, target: str, types: list[str], rows: Iterable[
             copy.write_row(row)
 
 
-def _binary(vectors: np.ndarray) -> Iterator[bytes]:
+def binary(vectors: np.ndarray) -> Iterator[bytes]:
     """Each row in the binary format of `vector`: int16 dim, int16 unused, dim big-endian float4."""
     header = struct.pack(">hh", vectors.shape[1], 0)
     for row in vectors:

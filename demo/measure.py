@@ -29,8 +29,8 @@ class Run(NamedTuple):
     seconds: list[float]  # of each query
 
 
-def read_queries(connection: psycopg.Connection) -> list[str]:
-    """Vectors, as text, of example sentences of QUERIES synsets, the same ones in every run.
+def example_sentences(connection: psycopg.Connection) -> list[str]:
+    """Example sentences of some QUERIES synsets, the same ones in every run.
 
     A synset's vector is made from its words and definition, so no row is one of these sentences.
     """
@@ -39,11 +39,15 @@ def read_queries(connection: psycopg.Connection) -> list[str]:
         [4 * QUERIES],
     )
     sentences = [max(examples(gloss), key=len, default="") for (gloss,) in rows]
-    sentences = [sentence for sentence in sentences if len(tokenize(sentence)) > 3]
+    return [sentence for sentence in sentences if len(tokenize(sentence)) > 3]
+
+
+def read_queries(connection: psycopg.Connection) -> list[str]:
+    """Vectors, as text, of QUERIES example sentences."""
     vectors = connection.execute(
         "SELECT embed(sentence)::text FROM unnest(%s::text[]) WITH ORDINALITY AS s (sentence, i) "
         "WHERE embed(sentence) IS NOT NULL ORDER BY i LIMIT %s",
-        [sentences, QUERIES],
+        [example_sentences(connection), QUERIES],
     )
     return [vector for (vector,) in vectors]
 

@@ -1,4 +1,5 @@
-"""The demo: WordNet with embeddings into PostgreSQL, then searches.sql, without and with an index.
+"""The demo: WordNet with embeddings into PostgreSQL, then searches.sql, without and with an index,
+then another model for the same glosses.
 
     PGHOST=... PGDATABASE=demo python3 run.py --cache DIR
 
@@ -24,6 +25,7 @@ def main() -> None:
         from index import build_index, drop_index
         from load import load
         from measure import LADDERS, measure, measure_index, read_queries
+        from migrate import show_migration
         from show import (
             index_ways,
             show_comparison,
@@ -60,6 +62,8 @@ def main() -> None:
             show_searches(connection, HERE / "searches.sql", exact)
             show_comparison(connection, exact_run, ways)
             show_last_scan(connection)
+            print()
+            show_migration(connection, report)
             show_what_next()
     except (OSError, RuntimeError, ValueError, psycopg.Error) as error:
         sys.exit(f"demo: {error}")

@@ -62,7 +62,8 @@ def show_searches(
         rows = cursor.fetchall()
         shown.append(Shown(rows, time.perf_counter() - began))
         print_title(search.title)
-        print("\n".join(f"    {line}" for line in search.sql.splitlines()), end="\n\n")
+        print_statement(search.sql)
+        print()
         if exact:
             plan = read_plan(connection, search.sql)
             if INDEX_SCAN in plan and not plan_shown:
@@ -139,6 +140,10 @@ def read_plan(connection: psycopg.Connection, sql: str) -> str:
     """How a statement would be run."""
     lines = connection.execute(f"EXPLAIN (COSTS OFF) {sql}").fetchall()
     return "\n".join(line for (line,) in lines)
+
+
+def print_statement(sql: str) -> None:
+    print("\n".join(f"    {line}" for line in sql.splitlines()))
 
 
 def print_title(title: str) -> None:
