@@ -115,9 +115,10 @@ BEGIN ATOMIC
 		-- model changed: built for another model than is declared
 		SELECT s.index, s.reason, 4, s.since FROM nearest_stale_indexes AS s
 	UNION ALL
-		-- drifted: rows inserted since are unlike those that it was built on; if it was built on none, there is no score
-		SELECT o.index, CASE WHEN d.score IS NULL THEN 'untrained' ELSE 'drifted' END,
-			CASE WHEN d.score IS NULL THEN 2 ELSE 3 + 0.99 * (1 - 1 / greatest(d.score, 1)) END, NULL
+		-- drifted: rows inserted since are unlike those that it was built on; of one that was built on
+		-- next to none, which were too few to compare with, nearest_drift says so with a score of 0
+		SELECT o.index, CASE WHEN d.score > 0 THEN 'drifted' ELSE 'untrained' END,
+			CASE WHEN d.score > 0 THEN 3 + 0.99 * (1 - 1 / greatest(d.score, 1)) ELSE 2 END, NULL
 		FROM (SELECT w.index FROM own AS w JOIN pg_index AS i ON i.indexrelid = w.index
 			WHERE w.usable AND w.trained AND has_table_privilege(i.indrelid, 'SELECT') OFFSET 0) AS o
 			CROSS JOIN LATERAL nearest_drift(o.index) AS d

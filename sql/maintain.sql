@@ -31,7 +31,6 @@ SELECT * FROM plan;
 CALL nearest_maintain(max_index_size => 8192);
 CALL nearest_maintain(max_duration => '-1 second');
 CALL nearest_maintain('plan');
-CALL nearest_maintain('untrained_graph');
 SELECT count(*) FROM log;
 SELECT count(*) FROM plan;
 
