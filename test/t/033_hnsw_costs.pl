@@ -91,7 +91,9 @@ for my $version (1 .. 13)
 {
   my $cost = cost('items_v', "UPDATE items SET kind = $version WHERE id % 20 = 0;");
   cmp_ok($cost->{pages}, '<=', 24 * 220, "version $version: a change of another column reads few pages");
-  is($cost->{records}, 220, "version $version: and changes the index in one record");
+  # of every sixteenth row, or so, figures are put on record, too (docs/drift.md)
+  cmp_ok($cost->{records}, '>=', 220, "version $version: and changes the index in one record");
+  cmp_ok($cost->{records}, '<=', 220 + 2 * 220 / 16, "version $version: which is all but for a few");
   cmp_ok($cost->{bytes}, '<=', 220 * 150, "version $version: a short one");
   is($cost->{meta}, 0, "version $version: not of the metapage");
 }
@@ -127,7 +129,7 @@ for my $case ([ 'of one vector', "'[3,1,2]'", 'vector_l2_ops', '<->', 100_000 ],
   my $times = ($many - $few) / $few;
   cmp_ok($next->{pages}, '<=', 1.1 * $times * $first->{pages}, "rows $name: the last are inserted with as few pages as the first");
   cmp_ok($next->{pages}, '<=', 24 * ($many - $few), "rows $name: which are few");
-  cmp_ok($next->{records}, '<=', 1.01 * ($many - $few), "rows $name: a record changes the index for each");
+  cmp_ok($next->{records}, '<=', (1.01 + 1 / 16) * ($many - $few), "rows $name: a record changes the index for each");
   cmp_ok($next->{bytes}, '<=', 100 * ($many - $few), "rows $name: a short one");
   cmp_ok(number(q{SELECT nodes FROM nearest_check('equal_v')}), '<=', 501, "rows $name: they share a node");
 
