@@ -136,7 +136,7 @@ def _show_stale(connection: psycopg.Connection, notices: list[str]) -> None:
         _show(
             connection,
             "SELECT words FROM gloss "
-            "ORDER BY embedding <=> (SELECT embed_gloss('a young dog')) LIMIT 1;",
+            "ORDER BY embedding <=> (SELECT embed_gloss('a person who writes music')) LIMIT 1;",
         )
         _print_notices(notices)
         print("    ROLLBACK;")

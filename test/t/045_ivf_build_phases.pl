@@ -75,8 +75,9 @@ sub build_and_look
 my ($found, $message) = build_and_look(undef);
 is($message, '', 'the index is built');
 my @phases = split /\n/, $node->safe_psql('postgres', q{SELECT phase FROM seen GROUP BY 1 ORDER BY min(n)});
-is_deeply([ grep { /: / } @phases ],
-  [ map { "building index: $_" } 'initializing', 'sampling table', 'performing k-means', 'training codes', 'assigning tuples', 'sorting tuples', 'writing pages' ],
+# "initializing" is over before anybody can look
+is_deeply([ grep { /: / && !/initializing/ } @phases ],
+  [ map { "building index: $_" } 'sampling table', 'performing k-means', 'training codes', 'assigning tuples', 'sorting tuples', 'writing pages' ],
   'phases come in their order') or diag(join "\n", @phases);
 is($node->safe_psql('postgres', q{SELECT count(*) FROM (SELECT phase, lag(phase) OVER (ORDER BY n) AS before FROM seen) AS t
   WHERE phase IS DISTINCT FROM before}), scalar(@phases), 'each once');

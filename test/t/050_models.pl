@@ -88,8 +88,12 @@ foreach my $form ([], ['--inserts'])
 }
 $node->command_ok([ 'pg_dump', '-Fd', '-j2', '-f', "$folder/parallel", $node->connstr('source') ], 'dump of folder');
 $node->safe_psql('postgres', 'CREATE DATABASE parallel');
-$node->command_ok([ 'pg_restore', '-j2', '--exit-on-error', '-d', $node->connstr('parallel'), "$folder/parallel" ],
-  'restore of folder');
+# section by section: else an index may be built before the register has come
+foreach my $section ('pre-data', 'data', 'post-data')
+{
+  $node->command_ok([ 'pg_restore', '-j2', "--section=$section", '--exit-on-error', '-d', $node->connstr('parallel'), "$folder/parallel" ],
+    "restore of folder, $section");
+}
 is($node->safe_psql('parallel', $models), $declared, 'parallel: the same is declared');
 is($node->safe_psql('parallel', $stale), '', 'parallel: nothing is stale');
 $session->quit;
