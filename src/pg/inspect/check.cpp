@@ -3,8 +3,6 @@
 
 extern "C" {
 #include "access/genam.h"
-#include "access/htup_details.h"
-#include "funcapi.h"
 }
 
 #include <algorithm>
@@ -13,6 +11,7 @@ extern "C" {
 #include "pg/inspect/check_graph.hpp"
 #include "pg/inspect/check_inverted.hpp"
 #include "pg/inspect/own_index.hpp"
+#include "pg/result_row.hpp"
 
 namespace nearest::pg {
 namespace {
@@ -54,22 +53,13 @@ enum Column {
   kColumns
 };
 
-struct ResultRow {
-  Datum values[kColumns] = {};
-  bool nulls[kColumns];
-
-  ResultRow() { std::fill_n(nulls, std::size_t{kColumns}, true); }
-  void set(Column column, Datum value) {
-    values[column] = value;
-    nulls[column] = false;
-  }
-  void set_count(Column column, std::int64_t count) { set(column, Int64GetDatum(count)); }
+struct CheckRow : ResultRow<kColumns> {
   void set_size(Column column, std::size_t size) {
     set(column, Int32GetDatum(static_cast<int32>(size)));
   }
 };
 
-void fill_row(ResultRow* row, const GraphFindings& found) {
+void fill_row(CheckRow* row, const GraphFindings& found) {
   const format::GraphShape& shape = found.shape;
   row->set_count(kBlocks, found.blocks);
   row->set_count(kCenterBlocks, found.center_blocks);
@@ -96,7 +86,7 @@ void fill_row(ResultRow* row, const GraphFindings& found) {
   row->set_size(kNodeLinkBytes, shape.node_bytes - shape.groups_offset);
 }
 
-void fill_row(ResultRow* row, const InvertedFindings& found) {
+void fill_row(CheckRow* row, const InvertedFindings& found) {
   row->set_count(kBlocks, found.blocks);
   row->set_count(kRowBlocks, found.row_blocks);
   row->set_count(kUnusedBlocks, found.unused_blocks);
@@ -123,19 +113,13 @@ void fill_row(ResultRow* row, const InvertedFindings& found) {
 /// Columns about the other kind of index are NULL.
 NEAREST_FUNCTION(nearest_check) {
   using namespace nearest::pg;
-  TupleDesc descriptor;
-  if (get_call_result_type(fcinfo, nullptr, &descriptor) != TYPEFUNC_COMPOSITE) {
-    elog(ERROR, "return type must be a row type");
-  }
   const OwnIndex own = open_own_index(PG_GETARG_OID(0), "check");
-  ResultRow row;
+  CheckRow row;
   if (is_graph(own.index)) {
     fill_row(&row, check_graph(own.heap, own.index));
   } else {
     fill_row(&row, check_inverted(own.heap, own.index));
   }
-  if (descriptor->natts != kColumns) elog(ERROR, "nearest_check returns %d columns", kColumns);
   close_own_index(own);
-  PG_RETURN_DATUM(
-      HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), row.values, row.nulls)));
+  return row.finish(fcinfo);
 }

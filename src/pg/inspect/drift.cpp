@@ -22,6 +22,7 @@ extern "C" {
 #include "pg/am/inverted/options.hpp"
 #include "pg/am/inverted/state.hpp"
 #include "pg/inspect/own_index.hpp"
+#include "pg/result_row.hpp"
 #include "pg/settings.hpp"
 
 namespace nearest::pg {
@@ -170,11 +171,6 @@ enum DriftColumn { kVerdict, kReason, kWorst, kBuiltRows, kInsertedRows, kSample
 /// nearest_drift(index regclass) -> one row: the verdict, and what it rests on.
 NEAREST_FUNCTION(nearest_drift) {
   using namespace nearest::pg;
-  TupleDesc descriptor;
-  if (get_call_result_type(fcinfo, nullptr, &descriptor) != TYPEFUNC_COMPOSITE ||
-      descriptor->natts != kColumns) {
-    elog(ERROR, "nearest_drift returns %d columns", kColumns);
-  }
   IndexDrift drift;
   read_drift(PG_GETARG_OID(0), &drift);
   const Finding found = judge(drift);
@@ -187,7 +183,7 @@ NEAREST_FUNCTION(nearest_drift) {
   values[kInsertedRows] =
       Int64GetDatum(static_cast<int64>(nearest::format::inserted_rows(drift.page)));
   values[kSampledRows] = Int64GetDatum(static_cast<int64>(drift.page.sampled));
-  PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls)));
+  return row_result(fcinfo, values, nulls, kColumns);
 }
 
 /// nearest_drift_figures(index regclass) -> a row for each figure that the index has.

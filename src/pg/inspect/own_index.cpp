@@ -2,11 +2,13 @@
 
 extern "C" {
 #include "access/genam.h"
+#include "access/relation.h"
 #include "access/table.h"
 #include "access/xlog.h"
 #include "catalog/index.h"
 #include "catalog/pg_class.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/lsyscache.h"
 }
 
@@ -64,6 +66,13 @@ OwnIndex open_own_index(Oid oid, const char* what, LOCKMODE lock) {
 void close_own_index(const OwnIndex& own) {
   index_close(own.index, own.index_lock);
   table_close(own.heap, own.heap_lock);
+}
+
+Relation open_at_once(Oid relation) {
+  if (!ConditionalLockRelationOid(relation, AccessShareLock)) return nullptr;
+  Relation opened = try_relation_open(relation, NoLock);
+  if (opened == nullptr) UnlockRelationOid(relation, AccessShareLock);
+  return opened;
 }
 
 }  // namespace nearest::pg

@@ -22,4 +22,8 @@ struct OwnIndex {
 OwnIndex open_own_index(Oid oid, const char* what, LOCKMODE lock = AccessShareLock);
 void close_own_index(const OwnIndex& own);
 
+/// Opens a relation unless it is gone, or another session holds it for itself, as REINDEX does:
+/// lists do not wait. Null then. Close with AccessShareLock.
+Relation open_at_once(Oid relation);
+
 }  // namespace nearest::pg

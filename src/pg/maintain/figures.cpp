@@ -26,7 +26,9 @@ extern "C" {
 #include "pg/am/inverted/options.hpp"
 #include "pg/am/inverted/state.hpp"
 #include "pg/compat.hpp"
+#include "pg/inspect/own_index.hpp"
 #include "pg/maintain/settings.hpp"
+#include "pg/result_row.hpp"
 
 namespace nearest::pg::maintain {
 
@@ -109,21 +111,17 @@ bool is_over_deleted(const IndexFigures& figures) {
 /// Opens an index of ours and its table, unless somebody has locked them against reading.
 bool try_open(Oid oid, Relation* heap, Relation* index) {
   const Oid heap_oid = IndexGetRelation(oid, true);
-  if (!OidIsValid(heap_oid) || !ConditionalLockRelationOid(heap_oid, AccessShareLock)) return false;
-  if (ConditionalLockRelationOid(oid, AccessShareLock)) {
-    *heap = try_relation_open(heap_oid, NoLock);
-    *index = *heap != nullptr ? try_relation_open(oid, NoLock) : nullptr;
-    if (*index != nullptr) {
-      if ((*index)->rd_rel->relkind == RELKIND_INDEX && (*index)->rd_index->indisvalid &&
-          !RELATION_IS_OTHER_TEMP(*index) && (is_graph(*index) || is_inverted(*index))) {
-        return true;
-      }
-      relation_close(*index, NoLock);
+  *heap = OidIsValid(heap_oid) ? open_at_once(heap_oid) : nullptr;
+  if (*heap == nullptr) return false;
+  *index = open_at_once(oid);
+  if (*index != nullptr) {
+    if ((*index)->rd_rel->relkind == RELKIND_INDEX && (*index)->rd_index->indisvalid &&
+        !RELATION_IS_OTHER_TEMP(*index) && (is_graph(*index) || is_inverted(*index))) {
+      return true;
     }
-    if (*heap != nullptr) relation_close(*heap, NoLock);
-    UnlockRelationOid(oid, AccessShareLock);
+    relation_close(*index, AccessShareLock);
   }
-  UnlockRelationOid(heap_oid, AccessShareLock);
+  relation_close(*heap, AccessShareLock);
   return false;
 }
 
@@ -162,17 +160,13 @@ NEAREST_FUNCTION(nearest_may_maintain) {
 /// not valid, or if it is locked.
 NEAREST_FUNCTION(nearest_index_figures) {
   using namespace nearest::pg::maintain;
-  TupleDesc descriptor;
-  if (get_call_result_type(fcinfo, nullptr, &descriptor) != TYPEFUNC_COMPOSITE) {
-    elog(ERROR, "return type must be a row type");
-  }
   Relation heap, index;
   if (RecoveryInProgress() || !try_open(PG_GETARG_OID(0), &heap, &index)) PG_RETURN_NULL();
   const IndexFigures figures = figures_of(heap, index);
   relation_close(index, AccessShareLock);
   relation_close(heap, AccessShareLock);
   const bool is_usable = figures.is_usable;
-  Datum values[] = {
+  const Datum values[] = {
       Float8GetDatum(figures.rows),
       Int64GetDatum(figures.pages),
       Int64GetDatum(static_cast<int64>(figures.needed_pages)),
@@ -181,9 +175,6 @@ NEAREST_FUNCTION(nearest_index_figures) {
       BoolGetDatum(figures.is_trainable),
       BoolGetDatum(is_usable && is_over_deleted(figures)),
   };
-  bool nulls[lengthof(values)] = {figures.rows < 0, false, !is_usable};
-  if (descriptor->natts != static_cast<int>(lengthof(values))) {
-    elog(ERROR, "nearest_index_figures returns %d columns", static_cast<int>(lengthof(values)));
-  }
-  PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls)));
+  const bool nulls[lengthof(values)] = {figures.rows < 0, false, !is_usable};
+  return nearest::pg::row_result(fcinfo, values, nulls, lengthof(values));
 }

@@ -1,9 +1,7 @@
 #include "pg/models/built_index.hpp"
 
 extern "C" {
-#include "access/relation.h"
 #include "access/xlog.h"
-#include "storage/lmgr.h"
 }
 
 #include "pg/am/graph/state.hpp"
@@ -11,13 +9,6 @@ extern "C" {
 #include "pg/am/inverted/state.hpp"
 
 namespace nearest::pg::models {
-
-Relation open_at_once(Oid relation) {
-  if (!ConditionalLockRelationOid(relation, AccessShareLock)) return nullptr;
-  Relation opened = try_relation_open(relation, NoLock);
-  if (opened == nullptr) UnlockRelationOid(relation, AccessShareLock);
-  return opened;
-}
 
 BuiltIndex read_built_index(Relation index) {
   BuiltIndex built{};

@@ -9,11 +9,9 @@ extern "C" {
 
 #include <cstdint>
 
-namespace nearest::pg::models {
+#include "pg/inspect/own_index.hpp"
 
-/// Opens a relation unless it is gone, or another session holds it for itself, as REINDEX does:
-/// lists do not wait. Null then. Close with AccessShareLock.
-Relation open_at_once(Oid relation);
+namespace nearest::pg::models {
 
 struct BuiltIndex {
   bool is_readable;  ///< its metapage can be read; nothing else is known otherwise

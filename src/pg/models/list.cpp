@@ -21,6 +21,7 @@ extern "C" {
 #include "pg/models/built_index.hpp"
 #include "pg/models/index_model.hpp"
 #include "pg/models/registry.hpp"
+#include "pg/result_row.hpp"
 
 namespace nearest::pg::models {
 namespace {
@@ -38,29 +39,6 @@ Relation open_index(Oid oid) {
   }
   return index;
 }
-
-template <int kColumns>
-struct ResultRow {
-  Datum values[kColumns] = {};
-  bool nulls[kColumns];
-
-  ResultRow() { std::fill_n(nulls, kColumns, true); }
-  void set(int column, Datum value) {
-    values[column] = value;
-    nulls[column] = false;
-  }
-  void set_text(int column, const char* text) {
-    if (text != nullptr) set(column, CStringGetTextDatum(text));
-  }
-  Datum finish(FunctionCallInfo call) {
-    TupleDesc descriptor;
-    if (get_call_result_type(call, nullptr, &descriptor) != TYPEFUNC_COMPOSITE ||
-        descriptor->natts != kColumns) {
-      elog(ERROR, "return type must be a row of %d columns", kColumns);
-    }
-    return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls));
-  }
-};
 
 // Seconds of a build
 // --------------------------------------------------------------------------------
@@ -139,6 +117,7 @@ NEAREST_FUNCTION(nearest_index_model) {
 /// nearest_rebuild_estimate(index regclass) -> rows, duration. NULL if the index cannot be looked
 /// at now.
 NEAREST_FUNCTION(nearest_rebuild_estimate) {
+  using namespace nearest::pg;
   using namespace nearest::pg::models;
   enum { kRows, kDuration, kColumns };
   ResultRow<kColumns> result;

@@ -14,6 +14,7 @@ extern "C" {
 #include <cmath>
 
 #include "pg/am/index_kind.hpp"
+#include "pg/result_row.hpp"
 
 namespace nearest::pg::quality {
 
@@ -126,13 +127,7 @@ void ResultRow::add_number(double number) {
 void ResultRow::add_text(const char* text) { add(CStringGetTextDatum(text)); }
 
 Datum result_of(FunctionCallInfo fcinfo, const ResultRow& row) {
-  TupleDesc descriptor;
-  if (get_call_result_type(fcinfo, nullptr, &descriptor) != TYPEFUNC_COMPOSITE) {
-    elog(ERROR, "return type must be a row type");
-  }
-  if (descriptor->natts != row.n) elog(ERROR, "the result has %d columns", row.n);
-  return HeapTupleGetDatum(heap_form_tuple(
-      BlessTupleDesc(descriptor), const_cast<Datum*>(row.values), const_cast<bool*>(row.nulls)));
+  return row_result(fcinfo, row.values, row.nulls, row.n);
 }
 
 }  // namespace nearest::pg::quality

@@ -2,9 +2,7 @@
 #include "pg/postgres.hpp"
 
 extern "C" {
-#include "access/htup_details.h"
 #include "catalog/objectaddress.h"
-#include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
@@ -14,6 +12,7 @@ extern "C" {
 #include "pg/am/inverted/compact.hpp"
 #include "pg/compat.hpp"
 #include "pg/inspect/own_index.hpp"
+#include "pg/result_row.hpp"
 
 namespace nearest::pg {
 namespace {
@@ -31,10 +30,6 @@ void check_owner(Oid oid) {
 /// nearest_compact(index regclass) -> what was done, as one row.
 NEAREST_FUNCTION(nearest_compact) {
   using namespace nearest::pg;
-  TupleDesc descriptor;
-  if (get_call_result_type(fcinfo, nullptr, &descriptor) != TYPEFUNC_COMPOSITE) {
-    elog(ERROR, "return type must be a row type");
-  }
   PreventCommandDuringRecovery("nearest_compact()");
   const Oid oid = PG_GETARG_OID(0);
   check_owner(oid);
@@ -49,11 +44,8 @@ NEAREST_FUNCTION(nearest_compact) {
   const inverted::Compacted done = inverted::compact(opened.heap, opened.index);
   const Datum values[] = {Int64GetDatum(done.lists), Int64GetDatum(done.written_blocks),
                           Int64GetDatum(done.retired_blocks), Int64GetDatum(done.free_blocks)};
-  constexpr int kColumns = sizeof values / sizeof *values;
-  const bool nulls[kColumns] = {};
-  if (descriptor->natts != kColumns) elog(ERROR, "nearest_compact returns %d columns", kColumns);
+  const bool nulls[lengthof(values)] = {};
   // The table's lock stays until the transaction ends, as VACUUM's would.
   close_own_index({opened.heap, opened.index, NoLock, NoLock});
-  PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(
-      BlessTupleDesc(descriptor), const_cast<Datum*>(values), const_cast<bool*>(nulls))));
+  return row_result(fcinfo, values, nulls, lengthof(values));
 }
