@@ -48,7 +48,11 @@ sub flip { my ($on, @range) = @_; $damaged->flip($on, @range[ 0 .. $#range - 1 ]
 sub damage_meta
 {
   my ($on, $n) = @_;
-  flip($on, $content, 29, [ 1, 0x80 ], 1, 'magic to bits');
+  flip($on, $content, 14, [ 1, 0x80 ], 1, 'magic to codec');
+  # no other page tells whether codes were turned; vectors have codes that always are
+  flip($on, $content + 14, 1, [1], $on->[0] =~ /flat|product/, 'rotation');
+  flip($on, $content + 14, 1, [0x80], 1, 'rotation');
+  flip($on, $content + 15, 14, [ 1, 0x80 ], 1, 'refine to bits');
   flip($on, $content + 29, 1, [1], 0, 'whether pages have left lists');
   flip($on, $content + 29, 3, [ 2, 0x80 ], 1, 'reserved');
   flip($on, $content + 32, 8, [1], 1, 'seed');

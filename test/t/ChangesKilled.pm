@@ -95,13 +95,13 @@ sub run
     # replay compares pages with those of the primary in every other round
     my $settings = $round % 2 ? '' : "SET wal_consistency_checking = 'all';";
     my @hands = $changes->deal('items', 6);
-    # more steps than there will be time for
+    # more steps than there will be time for, also where it takes long until all are in a statement at one moment
     my $speed = $changes->{kind}{speed};
     my @common = (steps => 500 * $speed, settings => $settings);
-    my @quick = (@common, steps => 1500 * $speed);
+    my @quick = (@common, steps => 2000 * $speed);
     my @sessions = (
-      $changes->session(@common, name => 'insert', sort => 'insert', rows => $hands[0]),
-      $changes->session(@common, name => 'vector', sort => 'vector', rows => $hands[1]),
+      $changes->session(@quick, name => 'insert', sort => 'insert', rows => $hands[0]),
+      $changes->session(@quick, name => 'vector', sort => 'vector', rows => $hands[1]),
       $changes->session(@quick, name => 'other', sort => 'other', rows => $hands[2]),
       $changes->session(@quick, name => 'delete', sort => 'delete', rows => { %{ $hands[3] }, %{ $hands[4] } }),
       $changes->session(@common, name => 'vacuum', sort => [ map { ('VACUUM (INDEX_CLEANUP on) items;', 'VACUUM begun;', $_) } 'CHECKPOINT;', $changes->compactions ]),
