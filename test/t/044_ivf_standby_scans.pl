@@ -24,7 +24,7 @@ $standby->init_from_backup($primary, 'first', has_streaming => 1);
 $standby->append_conf('postgresql.conf', q{
   max_standby_streaming_delay = 0
   hot_standby_feedback = on
-  wal_receiver_status_interval = '100ms'
+  wal_receiver_status_interval = '1s'
 });
 $standby->start;
 
