@@ -12,6 +12,7 @@ extern "C" {
 #include "catalog/pg_inherits.h"
 #include "commands/trigger.h"
 #include "miscadmin.h"
+#include "replication/logicalworker.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
@@ -235,6 +236,18 @@ void write_model(Relation registry, const TableColumn& column, const Text& model
   now.insert(registry);
 }
 
+/// A row that a dump brings, as it is to be stored. What was built before it came, as parallel
+/// restores do, is of the rows of the same dump: it counts as built for the current model. A
+/// subscriber's indexes are its own, and count as its publisher's.
+HeapTuple restored(Relation registry, HeapTuple row) {
+  if (IsLogicalWorker()) return row;
+  bool is_null = false;
+  Datum is_current = heap_getattr(row, kIsCurrentField, RelationGetDescr(registry), &is_null);
+  int field = kIsFirstField;
+  return heap_modify_tuple_by_cols(row, RelationGetDescr(registry), 1, &field, &is_current,
+                                   &is_null);
+}
+
 void require(FunctionCallInfo call, int number, const char* what) {
   if (!call->args[number].isnull) return;
   ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("%s must not be null", what)));
@@ -300,6 +313,9 @@ NEAREST_FUNCTION(nearest_registry_change) {
     } else if (!TRIGGER_FIRED_BY_DELETE(data->tg_event) && row == result && !is_null) {
       return PointerGetDatum(nullptr);
     }
+  }
+  if (TRIGGER_FIRED_BY_INSERT(data->tg_event)) {
+    return PointerGetDatum(restored(data->tg_relation, result));
   }
   return PointerGetDatum(result);
 }
