@@ -47,10 +47,9 @@ double pages_of(double things, double per_page) { return std::ceil(things / per_
 
 /// Live rows, as far as VACUUM, ANALYZE or CREATE INDEX have counted them.
 double counted_rows(Relation heap, Relation index) {
-  const bool is_partial = RelationGetIndexPredicate(index) != nullptr;
-  const double counted = (is_partial ? index : heap)->rd_rel->reltuples;
-  const double pages = (is_partial ? index : heap)->rd_rel->relpages;
-  if (counted < 0 || is_partial || pages <= 0) return counted;
+  if (is_partial(index)) return index->rd_rel->reltuples;
+  const double counted = heap->rd_rel->reltuples, pages = heap->rd_rel->relpages;
+  if (counted < 0 || pages <= 0) return counted;
   // The table has grown since, or was cut off.
   return counted * (RelationGetNumberOfBlocks(heap) / pages);
 }

@@ -51,7 +51,7 @@ double estimate_rows(Relation index) {
   double rows = 0, visible = 0;
   estimate_rel_size(table, nullptr, &pages, &rows, &visible);
   const double known = table->rd_rel->reltuples, indexed = index->rd_rel->reltuples;
-  if (RelationGetIndexPredicate(index) != NIL && known > 0 && indexed >= 0) {
+  if (is_partial(index) && known > 0 && indexed >= 0) {
     rows *= std::min(1.0, indexed / known);
   }
   relation_close(table, AccessShareLock);
