@@ -20,8 +20,8 @@ inline bool is_inverted(Relation index) {
   return index->rd_indam->amgettuple == inverted::next_row;
 }
 
-/// Whether it has a predicate. Does not read it: that would evaluate what is constant of it, which is
-/// code of the table's owner.
+/// Whether it has a predicate. Does not read it: that would evaluate what is constant of it, which
+/// is code of the table's owner.
 inline bool is_partial(Relation index) {
   return !heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, nullptr);
 }

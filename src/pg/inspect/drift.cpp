@@ -11,10 +11,6 @@ extern "C" {
 #include "utils/builtins.h"
 }
 
-#include <algorithm>
-#include <cmath>
-#include <limits>
-
 #include "pg/am/graph/state.hpp"
 #include "pg/am/index_kind.hpp"
 #include "pg/am/inverted/state.hpp"
@@ -55,22 +51,6 @@ void read_own_drift(Oid oid, IndexDrift* drift) {
   close_own_index(own);
 }
 
-/// Columns that are a number or NULL.
-struct Numbers {
-  Datum* values;
-  bool* nulls;
-
-  void set(int column, double value) const {
-    nulls[column] = std::isnan(value);
-    values[column] = nulls[column] ? Datum{0} : Float8GetDatum(value);
-  }
-  void set_moments(int column, const core::Moments& moments) const {
-    constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
-    set(column, moments.n > 0 ? moments.mean : kNone);
-    set(column + 1, moments.n > 0 ? moments.spread() : kNone);
-  }
-};
-
 enum FigureColumn {
   kFigure,
   kBuiltMean,
@@ -82,6 +62,13 @@ enum FigureColumn {
   kScore,
   kFigureColumns
 };
+using FigureRow = ResultRow<kFigureColumns>;
+
+void set_moments(FigureRow* row, int column, const core::Moments& moments) {
+  if (moments.n == 0) return;
+  row->set_number(column, moments.mean);
+  row->set_number(column + 1, moments.spread());
+}
 
 enum DriftColumn { kVerdict, kReason, kWorst, kBuiltRows, kInsertedRows, kSampledRows, kColumns };
 
@@ -94,16 +81,15 @@ NEAREST_FUNCTION(nearest_drift) {
   IndexDrift drift;
   read_own_drift(PG_GETARG_OID(0), &drift);
   const Finding found = judge(drift);
-  Datum values[kColumns];
-  bool nulls[kColumns] = {};
-  values[kVerdict] = CStringGetTextDatum(name_of(found.verdict));
-  values[kReason] = CStringGetTextDatum(found.reason);
-  values[kWorst] = Float8GetDatum(found.score);
-  values[kBuiltRows] = Int64GetDatum(static_cast<int64>(drift.page.built_rows));
-  values[kInsertedRows] =
-      Int64GetDatum(static_cast<int64>(nearest::format::inserted_rows(drift.page)));
-  values[kSampledRows] = Int64GetDatum(static_cast<int64>(drift.page.sampled));
-  return row_result(fcinfo, values, nulls, kColumns);
+  ResultRow<kColumns> row;
+  row.set_text(kVerdict, name_of(found.verdict));
+  row.set_text(kReason, found.reason);
+  row.set_number(kWorst, found.score);
+  row.set_count(kBuiltRows, static_cast<std::int64_t>(drift.page.built_rows));
+  row.set_count(kInsertedRows,
+                static_cast<std::int64_t>(nearest::format::inserted_rows(drift.page)));
+  row.set_count(kSampledRows, static_cast<std::int64_t>(drift.page.sampled));
+  return row.finish(fcinfo);
 }
 
 /// nearest_drift_figures(index regclass) -> a row for each figure that the index has.
@@ -122,27 +108,21 @@ NEAREST_FUNCTION(nearest_drift_figures) {
     const core::Moments& built = drift.page.built.of[i];
     const core::Moments& inserted = summary.inserted.of[i];
     if (built.n == 0 && inserted.n == 0) continue;
-    Datum values[kFigureColumns];
-    bool nulls[kFigureColumns] = {};
-    const Numbers numbers{values, nulls};
-    values[kFigure] = CStringGetTextDatum(kFigureNames[i]);
-    numbers.set_moments(kBuiltMean, built);
-    numbers.set_moments(kInsertedMean, inserted);
-    numbers.set_moments(kRecentMean, summary.recent.of[i]);
-    numbers.set(kScore, summary.scores[i]);
-    tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+    FigureRow row;
+    row.set_text(kFigure, kFigureNames[i]);
+    set_moments(&row, kBuiltMean, built);
+    set_moments(&row, kInsertedMean, inserted);
+    set_moments(&row, kRecentMean, summary.recent.of[i]);
+    row.set_number(kScore, summary.scores[i]);
+    tuplestore_putvalues(result->setResult, result->setDesc, row.values, row.nulls);
   }
   if (drift.page.lists > 0) {
-    Datum values[kFigureColumns] = {};
-    bool nulls[kFigureColumns];
-    std::fill_n(nulls, std::size_t{kFigureColumns}, true);
-    const Numbers numbers{values, nulls};
-    values[kFigure] = CStringGetTextDatum(kImbalanceName);
-    nulls[kFigure] = false;
-    numbers.set(kBuiltMean, summary.built_imbalance);
-    numbers.set(kInsertedMean, summary.inserted_imbalance);
-    numbers.set(kScore, summary.imbalance_score);
-    tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+    FigureRow row;
+    row.set_text(kFigure, kImbalanceName);
+    row.set_number(kBuiltMean, summary.built_imbalance);
+    row.set_number(kInsertedMean, summary.inserted_imbalance);
+    row.set_number(kScore, summary.imbalance_score);
+    tuplestore_putvalues(result->setResult, result->setDesc, row.values, row.nulls);
   }
   return Datum{0};
 }

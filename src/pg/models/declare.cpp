@@ -64,7 +64,7 @@ List* tables_of(Oid table) {
 TableColumn take_column(Oid table, const char* name) {
   check_owner(table);
   LockRelationOid(table, AccessShareLock);
-  check_owner(table);  // nobody else's by now
+  check_owner(table);           // nobody else's by now
   list_free(tables_of(table));  // tables are locked before the register
   const AttrNumber number = get_attnum(table, name);
   if (number <= 0) {

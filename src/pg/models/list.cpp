@@ -89,58 +89,59 @@ double estimate_seconds(const BuiltIndex& built, double rows) {
   return estimate_work(built, rows) * (alone + (1 - alone) / threads);
 }
 
+enum ModelColumn { kModel, kVersion, kIsStale, kSince, kModelColumns };
+
+void fill(Relation index, const BuiltIndex& built, ResultRow<kModelColumns>* result) {
+  const IndexModel model = find_index_model(index);
+  const bool is_stale = model.makes_stale(built.model_stamp);
+  result->set(kIsStale, BoolGetDatum(is_stale));
+  Relation registry = open_registry(schema_of_extension(index), AccessShareLock);
+  if (registry == nullptr) return;
+  for_each_declaration(registry, &model.column, [&](HeapTuple row, const Declaration& one) {
+    if (one.stamp == model.counts_as(built.model_stamp)) {
+      result->set_text(kModel, read_text(registry, row, kModelField));
+      result->set_text(kVersion, read_text(registry, row, kVersionField));
+    }
+    if (one.is_current && is_stale) result->set(kSince, TimestampTzGetDatum(one.declared_at));
+  });
+  relation_close(registry, AccessShareLock);
+}
+
+enum EstimateColumn { kRows, kDuration, kEstimateColumns };
+
+void fill(Relation index, const BuiltIndex& built, ResultRow<kEstimateColumns>* result) {
+  const double rows = estimate_rows(index);
+  result->set_count(kRows, std::llrint(rows));
+  auto* const duration = static_cast<Interval*>(palloc0(sizeof(Interval)));
+  duration->time = std::llrint(estimate_seconds(built, rows) * USECS_PER_SEC);
+  result->set(kDuration, IntervalPGetDatum(duration));
+}
+
+/// What is to be told of the index that is the function's argument; NULL if it cannot be looked at
+/// now.
+template <int kColumns>
+Datum tell(FunctionCallInfo call) {
+  ResultRow<kColumns> result;
+  Relation index = open_index(DatumGetObjectId(call->args[0].value));
+  if (index != nullptr) {
+    const BuiltIndex built = read_built_index(index);
+    if (built.is_readable) fill(index, built, &result);
+    relation_close(index, AccessShareLock);
+  }
+  return result.finish(call);
+}
+
 }  // namespace
 }  // namespace nearest::pg::models
 
-/// nearest_index_model(index regclass) -> model, version, is_stale, since. All are NULL if the
-/// index cannot be looked at now.
+/// nearest_index_model(index regclass) -> model, version, is_stale, since.
 NEAREST_FUNCTION(nearest_index_model) {
-  using namespace nearest::pg;
   using namespace nearest::pg::models;
-  enum { kModel, kVersion, kIsStale, kSince, kColumns };
-  ResultRow<kColumns> result;
-  Relation index = open_index(PG_GETARG_OID(0));
-  if (index == nullptr) return result.finish(fcinfo);
-  const BuiltIndex built = read_built_index(index);
-  if (built.is_readable) {
-    const IndexModel model = find_index_model(index);
-    const bool is_stale = model.makes_stale(built.model_stamp);
-    result.set(kIsStale, BoolGetDatum(is_stale));
-    Relation registry = open_registry(schema_of_extension(index), AccessShareLock);
-    if (registry != nullptr) {
-      for_each_declaration(registry, &model.column, [&](HeapTuple row, const Declaration& one) {
-        if (one.stamp == model.counts_as(built.model_stamp)) {
-          result.set_text(kModel, read_text(registry, row, kModelField));
-          result.set_text(kVersion, read_text(registry, row, kVersionField));
-        }
-        if (one.is_current && is_stale) {
-          result.set(kSince, TimestampTzGetDatum(one.declared_at));
-        }
-      });
-      relation_close(registry, AccessShareLock);
-    }
-  }
-  relation_close(index, AccessShareLock);
-  return result.finish(fcinfo);
+  return tell<kModelColumns>(fcinfo);
 }
 
-/// nearest_rebuild_estimate(index regclass) -> rows, duration. NULL if the index cannot be looked
-/// at now.
+/// nearest_rebuild_estimate(index regclass) -> rows, duration.
 NEAREST_FUNCTION(nearest_rebuild_estimate) {
-  using namespace nearest::pg;
   using namespace nearest::pg::models;
-  enum { kRows, kDuration, kColumns };
-  ResultRow<kColumns> result;
-  Relation index = open_index(PG_GETARG_OID(0));
-  if (index == nullptr) return result.finish(fcinfo);
-  const BuiltIndex built = read_built_index(index);
-  if (built.is_readable) {
-    const double rows = estimate_rows(index);
-    result.set(kRows, Int64GetDatum(std::llrint(rows)));
-    auto* const duration = static_cast<Interval*>(palloc0(sizeof(Interval)));
-    duration->time = std::llrint(estimate_seconds(built, rows) * USECS_PER_SEC);
-    result.set(kDuration, IntervalPGetDatum(duration));
-  }
-  relation_close(index, AccessShareLock);
-  return result.finish(fcinfo);
+  return tell<kEstimateColumns>(fcinfo);
 }

@@ -50,12 +50,11 @@ void warn_of_damage(Relation index, BlockNumber block, const char* fault) {
   const MemoryContext before = MemoryContextSwitchTo(TopMemoryContext);
   warned = lappend_oid(warned, file);
   MemoryContextSwitchTo(before);
-  ereport(
-      WARNING,
-      (errcode(ERRCODE_INDEX_CORRUPTED),
-       errmsg("block %u of index \"%s\" is damaged", block, RelationGetRelationName(index)),
-       errdetail("%s Rows are inserted, but nearest_drift cannot take notice of them.", fault),
-       errhint("nearest_check tells whether more is damaged. REINDEX builds the index anew.")));
+  ereport(WARNING,
+          (errcode(ERRCODE_INDEX_CORRUPTED),
+           errmsg("block %u of index \"%s\" is damaged", block, RelationGetRelationName(index)),
+           errdetail("%s Rows are inserted, but nearest_drift cannot take notice of them.", fault),
+           errhint("nearest_check tells whether more is damaged. REINDEX builds the index anew.")));
 }
 
 }  // namespace
