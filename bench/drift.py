@@ -128,12 +128,11 @@ def show_verdicts(bench, options):
             (np.array(v) for c, (_, v) in vector_set.columns.items() if c in ("label", "class")),
             None,
         )
+        rng = np.random.default_rng(options.seed)
+        cases = list(scenarios(name, vector_set.base, labels, options.data, rng))
         for method in options.method:
             for metric in options.metric:
-                rng = np.random.default_rng(options.seed)
-                for kind, built, rows, step in scenarios(
-                    name, vector_set.base, labels, options.data, rng
-                ):
+                for kind, built, rows, step in cases:
                     if options.scenario and kind.split()[0] not in options.scenario:
                         continue
                     if built is not None:

@@ -17,9 +17,10 @@ CREATE TABLE nearest_migrations (
 	PRIMARY KEY (table_name, column_name)
 );
 COMMENT ON TABLE nearest_migrations IS 'columns whose vectors are being replaced by those of another model';
--- Without tables that are gone, and those of sessions.
+-- Without tables that are gone, and those of sessions, and what is no table any more.
 SELECT pg_catalog.pg_extension_config_dump('nearest_migrations', $$
-	WHERE EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.oid = table_name AND c.relpersistence <> 't')$$);
+	WHERE EXISTS (SELECT FROM pg_catalog.pg_class AS c
+		WHERE c.oid = table_name AND c.relkind = 'r' AND c.relpersistence <> 't')$$);
 GRANT SELECT, INSERT, UPDATE, DELETE ON nearest_migrations TO PUBLIC;
 
 CREATE FUNCTION nearest_check_migration_owner() RETURNS trigger LANGUAGE plpgsql

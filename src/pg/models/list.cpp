@@ -58,35 +58,29 @@ double estimate_rows(Relation index) {
   return rows;
 }
 
-/// The share of a build that one thread does: reads the table, writes pages.
-constexpr double kAloneInGraphs = 0.15, kAloneInLists = 0.15;
-
-/// By figures that were measured: docs/models.md says how, and what they are worth. Of one thread.
-double estimate_work(const BuiltIndex& built, double rows) {
+/// By figures that were measured: docs/models.md says how, and what they are worth. With the
+/// threads that this session would build with.
+double estimate_seconds(const BuiltIndex& built, double rows) {
   const double numbers = rows * built.dim;
+  const auto threads = static_cast<double>(ThreadTeam::of_maintenance().size());
   if (built.is_graph) {
     constexpr double kStep =
         2e-8;  // for each number and doubling of the rows, with default options
+    constexpr double kAlone = 0.1;  // of it on one thread: the table is read, pages are written
     const double width = 0.5 + 0.5 * built.ef_construction / core::kDefaultEfConstruction;
     const double links = 0.2 + 0.8 * built.m / core::kDefaultM;
-    return kStep * numbers * std::log2(std::max(rows, 2.0)) * width * links;
+    return kStep * numbers * std::log2(std::max(rows, 2.0)) * width * links *
+           (kAlone + (1 - kAlone) / threads);
   }
-  constexpr double kEncode = 2e-8;      // for each number
-  constexpr double kCompare = 1.5e-11;  // and with each list; rounds of training do so too
+  constexpr double kEncode = 3e-8;      // for each number, on one thread
+  constexpr double kCompare = 2.2e-11;  // and with each list; rounds of training do so too
   constexpr double kRounds = 10;
   const double lists =
       built.lists > 0 ? built.lists
                       : static_cast<double>(core::default_lists(static_cast<std::size_t>(rows)));
   const double sample =
       std::min(rows, std::max<double>(core::kFewestSampleRows, core::kSampleRowsPerList * lists));
-  return kEncode * numbers + kCompare * built.dim * lists * (rows + kRounds * sample);
-}
-
-/// With the threads that this session would build with.
-double estimate_seconds(const BuiltIndex& built, double rows) {
-  const double alone = built.is_graph ? kAloneInGraphs : kAloneInLists;
-  const auto threads = static_cast<double>(ThreadTeam::of_maintenance().size());
-  return estimate_work(built, rows) * (alone + (1 - alone) / threads);
+  return kEncode * numbers + kCompare * built.dim * lists * (rows + kRounds * sample) / threads;
 }
 
 enum ModelColumn { kModel, kVersion, kIsStale, kSince, kModelColumns };
