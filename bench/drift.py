@@ -18,9 +18,9 @@ Printed: after how many rows a look (every 100, or every 500 of those that shoul
 said watch and retrain, the last verdict, the highest score of all looks and the last reason. Rows
 end after 1,000, but for like, same and classes.
 
---harm shows instead what drift does to searches of fashion784: recall at 10 and median latency of an
-index built on 8,000 rows of half the classes and fed 16,000 of the others, of the same index built
-anew, and of one built on 8,000 of all these rows and fed the rest, in random order.
+--harm shows instead what drift does to searches of fashion784: recall at 10 and median latency of
+an index built on 8,000 rows of half the classes and fed 16,000 of the others, of the same index
+built anew, and of one built on 8,000 of all these rows and fed the rest, in random order.
 
 --costs shows instead what the bookkeeping adds to the log of an insert, of rows into an index on
 half of the set. Needs a superuser, and the contrib modules pg_walinspect and pageinspect.
@@ -95,6 +95,11 @@ def rotation(dim, rng):
     return np.linalg.qr(rng.standard_normal((dim, dim)))[0].astype(np.float32)
 
 
+def labels_of(vector_set):
+    columns = vector_set.columns.items()
+    return next((np.array(v) for c, (_, v) in columns if c in ("label", "class")), None)
+
+
 def scenarios(name, base, labels, data, rng):
     """(name, vectors to build on or None for the index as it is, vectors to feed, step)"""
     order = rng.permutation(len(base))
@@ -124,10 +129,7 @@ def show_verdicts(bench, options):
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for name in options.set or sets.names(options.data):
         vector_set = sets.read(options.data, name)
-        labels = next(
-            (np.array(v) for c, (_, v) in vector_set.columns.items() if c in ("label", "class")),
-            None,
-        )
+        labels = labels_of(vector_set)
         rng = np.random.default_rng(options.seed)
         cases = list(scenarios(name, vector_set.base, labels, options.data, rng))
         for method in options.method:
@@ -164,10 +166,13 @@ def show_harm(bench, options):
                 "SELECT recall, p50_ms FROM nearest_recall(%s, sample => 400)", [INDEX]
             ).fetchone()
             rungs.append(f"{value}: {recall:.3f}, {latency:.2f}")
-        print(f"| {mark} | {method} | {kind} | {verdict}, {score:.2f} | {'; '.join(rungs)} |", flush=True)
+        print(
+            f"| {mark} | {method} | {kind} | {verdict}, {score:.2f} | {'; '.join(rungs)} |",
+            flush=True,
+        )
 
     vector_set = sets.read(options.data, "fashion784")
-    labels = np.array(next(v for c, (_, v) in vector_set.columns.items() if c in ("label", "class")))
+    labels = labels_of(vector_set)
     rng = np.random.default_rng(options.seed)
     for half in HALVES:
         order = rng.permutation(len(labels))
