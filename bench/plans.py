@@ -21,8 +21,8 @@ The choice is right if it is the faster plan, or slower by no more than --tie. T
 letters for LIMIT 1, 10, 100, 1,000, 10,000 and none: i the index, s a sort, capitals where that was
 wrong, dots for no such query.
 
---cpu compares the time that the server process had on a CPU instead, without parallel plans: for hosts
-that do other work beside. The server must be on this host.
+--cpu compares the time that the server process had on a CPU, without parallel plans: for hosts
+that do other work beside. The server must be on this one.
 
 --counts shows instead what a scan does: pages of index and heap, rows, microseconds; the constants
 of src/pg/am/graph/cost.cpp and src/pg/am/inverted/cost.cpp come from there.
