@@ -30,7 +30,7 @@ struct Locked {
 };
 
 Locked lock_page(Relation index, BlockNumber block) {
-  const Buffer buffer = ReadBuffer(index, block);
+  const Buffer buffer = BufferHints::of(index)->read(index, block);
   LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
   return {buffer, block};
 }
@@ -86,7 +86,7 @@ class ListInserter {
  private:
   /// Locks a page of the list. Raises if it is damaged.
   Locked lock_list_page(BlockNumber block) {
-    if (block >= RelationGetNumberOfBlocks(index_)) {
+    if (!BufferHints::of(index_)->has_block(index_, block)) {
       report_damaged(index_, directory_page(*meta_, list_), "It leads behind the index's end.");
     }
     const Locked locked = lock_page(index_, block);
@@ -111,7 +111,7 @@ class ListInserter {
     }
     const BlockNumber block = list_page(hot.page(), *shape_).cold_pages()[i];
     if (block == hot.block || block == format::kNoBlock ||
-        block >= RelationGetNumberOfBlocks(index_)) {
+        !BufferHints::of(index_)->has_block(index_, block)) {
       report_damaged(index_, hot.block, "It leads to a page that is not there.");
     }
     *cold = lock_page(index_, block);
@@ -141,27 +141,38 @@ class ListInserter {
     return Tried::kAgain;
   }
 
+  /// Where a list page names the cold page of a slot.
+  BlockNumber* cold_place(Page hot_page, std::uint32_t slot) const {
+    const format::ListPage page{content_of(hot_page), shape_};
+    return page.cold_pages() + slot / shape_->cold_per_page;
+  }
+
   /// Writes the row into registered copies.
   void put(Page hot_page, Page cold_page, BlockNumber cold, std::uint32_t slot) {
     const format::ListPage page{content_of(hot_page), shape_};
     put_hot_row(page, record_shape_, slot, tid_, record_);
     if (cold_page == nullptr || record_ == nullptr) return;
     put_cold_row(cold_page, *shape_, slot, tid_, record_);
-    if (slot % shape_->cold_per_page == 0) page.cold_pages()[slot / shape_->cold_per_page] = cold;
+    if (slot % shape_->cold_per_page == 0) *cold_place(hot_page, slot) = cold;
   }
 
   /// Changes a list page and its cold page as one record.
   void put_logged(const Locked& hot, const Locked& cold, std::uint32_t slot, bool begins_cold) {
-    GenericXLogState* const log = GenericXLogStart(index_);
-    const Page hot_page = GenericXLogRegisterBuffer(log, hot.buffer, 0);
-    Page cold_page = nullptr;
+    PageEdits edits(index_);
+    edits.begin();
+    const Page hot_page = edits.add(hot.buffer, false);
+    edit_hot_row(&edits, hot_page, *shape_, record_shape_, slot, tid_, record_);
     if (cold.is_there()) {
-      cold_page =
-          GenericXLogRegisterBuffer(log, cold.buffer, begins_cold ? GENERIC_XLOG_FULL_IMAGE : 0);
-      if (begins_cold) init_cold_page(cold_page, hot.block, slot);
+      const Page cold_page = edits.add(cold.buffer, begins_cold);
+      if (begins_cold) {
+        init_cold_page(cold_page, hot.block, slot);
+        BlockNumber* const place = cold_place(hot_page, slot);
+        *place = cold.block;
+        edits.fragment(hot_page, place, sizeof *place);
+      }
+      edit_cold_row(&edits, cold_page, *shape_, slot, tid_, record_);
     }
-    put(hot_page, cold_page, cold.block, slot);
-    GenericXLogFinish(log);
+    edits.finish();
     if (begins_cold) cold_spare_ = InvalidBlockNumber;
   }
 
