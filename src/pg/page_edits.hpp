@@ -1,16 +1,17 @@
 /// Pages changed in place, as one WAL record, by whoever knows which bytes change.
 ///
-/// GenericXLog copies each page, and compares it with its copy byte by byte to find what has changed:
-/// for a row of a list's page and its cold page that is a quarter of an insert. Where the changed
-/// bytes are known, the same record can be written without: of each page, fragments | offset 2 |
-/// length 2 | bytes |, or the page as a whole, which the server's generic_redo puts in place
-/// (access/transam/generic_xlog.c; the same in all versions so far).
+/// GenericXLog copies each page, and compares it with its copy byte by byte to find what has
+/// changed: for a row of a list's page and its cold page that is a quarter of an insert. Where the
+/// changed bytes are known, the same record can be written without: of each page, fragments |
+/// offset 2 | length 2 | bytes |, or the page as a whole, which the server's generic_redo puts in
+/// place (access/transam/generic_xlog.c; the same in all versions so far).
 ///
 /// Contract:
 ///   1. From begin() to finish() is a critical section: nothing may raise or allocate.
 ///   2. Pages are pinned and exclusive-locked by the caller, and stay so until after finish().
-///   3. Whatever changes is named: by fragment(), or by compare(), before finish(). Redo clears what
-///      lies between pd_lower and pd_upper, so there must be zeros there.
+///   3. Whatever changes is named before finish(), by fragment() or compare(). Redo clears what
+///   lies
+///      between pd_lower and pd_upper, so there must be zeros there.
 #pragma once
 
 #include "pg/postgres.hpp"

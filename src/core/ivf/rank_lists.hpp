@@ -106,8 +106,8 @@ inline std::uint32_t nearest_list(const CoarseCodes& lists, const ListGroups& gr
     return best.list;
   }
   groups.centers.score(row, 0, groups.centers.n, ranked);
-  RankedList* const end = std::remove_if(
-      ranked, ranked + groups.centers.n, [&groups](const RankedList& group) {
+  RankedList* const end =
+      std::remove_if(ranked, ranked + groups.centers.n, [&groups](const RankedList& group) {
         return groups.starts[group.list] == groups.starts[group.list + 1];
       });
   const auto n = static_cast<std::size_t>(end - ranked);

@@ -1,7 +1,7 @@
 /// Centroids on their pages: which lists are nearest to a point, and where their centroids are.
 ///
-/// Scans copy and keep nothing: some dozen pages hold those of hundreds of lists, and pages in shared
-/// buffers serve all backends. They never change (README.md, rule 3).
+/// Scans copy and keep nothing: some dozen pages hold those of hundreds of lists, and pages in
+/// shared buffers serve all backends. They never change (README.md, rule 3).
 #pragma once
 
 #include "pg/postgres.hpp"

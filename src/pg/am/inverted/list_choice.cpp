@@ -27,8 +27,8 @@ std::uint32_t choose_kept(const InvertedState& state, const core::ScalarQuery& c
   const KeptCentroids& kept = *state.centroids;
   auto* const ranked = static_cast<core::RankedList*>(
       palloc((kept.groups.centers.n + 1) * sizeof(core::RankedList)));
-  const std::uint32_t list = core::nearest_list(
-      kept.lists, kept.groups, code, core::groups_tried_alone(state.meta.lists), ranked);
+  const std::uint32_t list = core::nearest_list(kept.lists, kept.groups, code,
+                                                core::groups_tried_alone(state.meta.lists), ranked);
   const std::size_t dim = state.meta.dim;
   core::decode_scalar({kept.lists.z + list * dim, dim}, kept.lists.scales[list], centroid);
   return list;

@@ -29,12 +29,6 @@ struct Locked {
   Page page() const { return BufferGetPage(buffer); }
 };
 
-Locked lock_page(Relation index, BlockNumber block) {
-  const Buffer buffer = BufferHints::of(index)->read(index, block);
-  LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
-  return {buffer, block};
-}
-
 void unlock(const Locked& locked) {
   if (locked.is_there()) UnlockReleaseBuffer(locked.buffer);
 }
@@ -51,6 +45,7 @@ class ListInserter {
   ListInserter(Relation index, const InvertedState& state, std::uint32_t list,
                const format::Tid& tid, const std::byte* record)
       : index_(index),
+        hints_(BufferHints::of(index)),
         meta_(&state.meta),
         shape_(&shape_of(state, list)),
         record_shape_(*shape_),
@@ -84,12 +79,18 @@ class ListInserter {
   }
 
  private:
+  Locked lock_page(BlockNumber block) {
+    const Buffer buffer = hints_->read(index_, block);
+    LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+    return {buffer, block};
+  }
+
   /// Locks a page of the list. Raises if it is damaged.
   Locked lock_list_page(BlockNumber block) {
-    if (!BufferHints::of(index_)->has_block(index_, block)) {
+    if (!hints_->has_block(index_, block)) {
       report_damaged(index_, directory_page(*meta_, list_), "It leads behind the index's end.");
     }
-    const Locked locked = lock_page(index_, block);
+    const Locked locked = lock_page(block);
     const char* fault =
         is_page_of_kind(locked.page(), format::PageKind::kList)
             ? format::list_page_fault(list_page(locked.page(), *shape_), used_bytes(locked.page()),
@@ -110,11 +111,10 @@ class ListInserter {
       return lock_spare(&cold_spare_, cold);
     }
     const BlockNumber block = list_page(hot.page(), *shape_).cold_pages()[i];
-    if (block == hot.block || block == format::kNoBlock ||
-        !BufferHints::of(index_)->has_block(index_, block)) {
+    if (block == hot.block || block == format::kNoBlock || !hints_->has_block(index_, block)) {
       report_damaged(index_, hot.block, "It leads to a page that is not there.");
     }
-    *cold = lock_page(index_, block);
+    *cold = lock_page(block);
     const char* fault =
         is_page_of_kind(cold->page(), format::PageKind::kCold)
             ? format::cold_page_fault(content_of(cold->page()), used_bytes(cold->page()), *shape_,
@@ -253,7 +253,7 @@ class ListInserter {
       cold_spare_ = InvalidBlockNumber;
       return Tried::kAgain;
     }
-    const Locked entries = lock_page(index_, directory);
+    const Locked entries = lock_page(directory);
     const format::ListEntry* const now = entry_on(index_, *meta_, entries.page(), list_);
     Locked last, hot, cold;
     Tried tried =
@@ -307,6 +307,7 @@ class ListInserter {
   }
 
   Relation index_;
+  BufferHints* hints_;
   const format::InvertedMeta* meta_;
   const format::ListShape* shape_;
   RecordShape record_shape_;

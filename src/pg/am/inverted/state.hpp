@@ -34,7 +34,7 @@ struct InvertedState {
   MemoryContext context;         ///< that all of it is in
 
   // Kept when reading their pages has become more than keeping them (list_choice.hpp).
-  mutable const KeptCentroids* centroids;   ///< null: not yet
+  mutable const KeptCentroids* centroids;  ///< null: not yet
   mutable std::int64_t centroid_pages_read;
 };
 
