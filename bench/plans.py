@@ -1,11 +1,13 @@
 #!/usr/bin/python3
-"""How often the planner takes the faster plan where it has a graph index.
+"""How often the planner takes the faster plan where it has an index.
 
     bench/plans.py --dsn 'dbname=bench_ours' [--source wordnet384 --metric cosine --rows 1000]
+    bench/plans.py --dsn 'dbname=bench_ours' --using ivfpq
     bench/plans.py --dsn 'dbname=bench_ours' --counts
 
 The database has the extension and a table --source with an id and an embedding, as `bench/run
-search` loads it. Copies of it are made as plans_<source>_<rows>, with an index, and kept. Queries:
+search` loads it. Copies of it are made as plans_<source>_<rows>_<using>, with an index, and kept.
+Queries:
 
     filter     WHERE f < x ORDER BY distance LIMIT k, of selectivity 0.01 % to 100 %
     join       the filter on a second table, joined by id
@@ -20,7 +22,7 @@ letters for LIMIT 1, 10, 100, 1,000, 10,000 and none: i the index, s a sort, cap
 wrong, dots for no such query.
 
 --counts shows instead what a scan does: pages of index and heap, rows, microseconds; the constants
-of src/pg/am/graph/cost.cpp come from there.
+of src/pg/am/graph/cost.cpp and src/pg/am/inverted/cost.cpp come from there.
 """
 
 import argparse
@@ -33,6 +35,12 @@ import psycopg
 OPERATORS = {"l2": "<->", "ip": "<#>", "cosine": "<=>"}
 SELECTIVITIES = [0.0001, 0.001, 0.01, 0.1, 0.5, 1]
 LIMITS = [1, 10, 100, 1000, 10000, None]
+# How wide a search is, by access method.
+WIDTHS = {
+    "hnsw": ("hnsw.ef_search", (1, 10, 20, 40, 80, 160, 320)),
+    "ivfflat": ("ivfflat.probes", (1, 4, 16, 64)),
+    "ivfpq": ("ivfpq.probes", (1, 4, 16, 64)),
+}
 WITH_INDEX = {"enable_seqscan": "off", "enable_sort": "off", "enable_bitmapscan": "off"}
 WITHOUT_INDEX = {"enable_indexscan": "off"}
 
@@ -56,7 +64,7 @@ class Bench:
         ]
 
     def table(self, rows: int) -> str:
-        return f"plans_{self.options.source}_{rows}"
+        return f"plans_{self.options.source}_{rows}_{self.options.using}"
 
     def make(self, rows: int) -> int:
         """Makes the copy if there is none. Returns its number of rows."""
@@ -75,7 +83,8 @@ class Bench:
             run(f"CREATE TABLE {name}_outer AS SELECT * FROM {name} ORDER BY f LIMIT 1000")
             run(f"VACUUM FULL {name}")
             run("SET maintenance_work_mem = '1GB'")
-            run(f"CREATE INDEX {name}_index ON {name} USING hnsw (embedding {self.opclass})")
+            run(f"CREATE INDEX {name}_index ON {name} USING {self.options.using}"
+                f" (embedding {self.opclass})")
             for table in (name, f"{name}_meta", f"{name}_outer"):
                 run(f"VACUUM (ANALYZE) {table}")
         run(f"SELECT count(vector_dims(embedding)) FROM {name}")
@@ -208,8 +217,9 @@ def counts(bench: Bench, rows: int):
     )
     names = {"index": f"{name}_index", "table": name}
     bench.set(WITH_INDEX | {"enable_seqscan": "on"})
-    for ef_search in (1, 10, 20, 40, 80, 160, 320):
-        run(f"SET hnsw.ef_search = {ef_search}")
+    setting, widths = WIDTHS[bench.options.using]
+    for width in widths:
+        run(f"SET {setting} = {width}")
         for limit in (1, 10, 40, 160, 640):
             query = (
                 f"SELECT count(*) FROM (SELECT * FROM {name}_outer LIMIT 200) o, LATERAL (SELECT"
@@ -227,7 +237,7 @@ def counts(bench: Bench, rows: int):
             after = run(statistic, names).fetchone()
             index, heap, read = ((b - a) / 600 for a, b in zip(before, after))
             print(
-                f"rows {rows} ef_search {ef_search} limit {limit}: index pages {index:.1f}, heap"
+                f"rows {rows} {setting} {width} limit {limit}: index pages {index:.1f}, heap"
                 f" pages {heap:.1f}, rows {read:.1f}, {min(times) / 200 * 1e6:.0f} us"
             )
 
@@ -237,6 +247,7 @@ def main():
     parser.add_argument("--dsn", required=True)
     parser.add_argument("--source", default="wordnet384")
     parser.add_argument("--metric", default="cosine", choices=OPERATORS)
+    parser.add_argument("--using", default="hnsw", choices=WIDTHS)
     parser.add_argument("--rows", type=int, nargs="+", default=[1000, 10000, 60000, 117000])
     parser.add_argument(
         "--kinds", nargs="+", default=["filter", "join", "lateral", "generic"]
