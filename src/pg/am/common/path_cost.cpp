@@ -81,10 +81,9 @@ double wanted_rows(const PathFacts& facts, double usual, double* part) {
     return wanted;
   }
   if (root->parse->limitCount != nullptr && root->tuple_fraction > 0 && root->tuple_fraction < 1) {
-    // LIMIT $1: nobody wants a tenth of the table.
-    const double wanted = std::min(rows, usual / passing);
-    *part = std::max(wanted / rows, std::min(root->tuple_fraction, kUnknownLimitFraction));
-    return wanted;
+    // LIMIT $1: nobody wants a tenth of the table, which is what the planner will suppose.
+    *part = std::min(root->tuple_fraction, kUnknownLimitFraction);
+    return std::min(rows, usual / passing);
   }
   return -1;
 }

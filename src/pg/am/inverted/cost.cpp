@@ -36,7 +36,7 @@ constexpr double kVectorDimCost = 0.006;  // of a vector instead of a code
 
 /// Up to this many rows, a scan whose limit is not known should be priced rightly; and as many are
 /// supposed for LIMIT $1.
-constexpr double kRowsOfInterest = 1000, kUsualRows = 100;
+constexpr double kRowsOfInterest = 1000, kUsualRows = 40;
 
 /// What scans of one index cost in one query.
 struct Model {
@@ -74,7 +74,8 @@ struct Model {
     const double hot_pages = facts.rows / shape.slots + 0.5 * meta.lists;
     const double centroid_pages =
         meta.lists > 1 ? centroids() / format::centroids_per_page(meta.dim, BLCKSZ) : 0;
-    const double cold_pages = std::max(1.0, facts.index_pages - hot_pages);
+    // Of the probed lists: a cold page belongs to a list page.
+    const double cold_pages = std::max(1.0, part * (facts.index_pages - hot_pages));
     const double cold =
         shape.cold_bytes == 0 ? 0 : cold_pages * -std::expm1(-refined(wanted) / cold_pages);
     return pages_in_loop(facts,
