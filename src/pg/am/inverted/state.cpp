@@ -74,15 +74,13 @@ InvertedState* read_state(Relation index, const format::InvertedMeta& meta, Memo
   state->space = make_space(meta, center, matrix, center + (center == nullptr ? 0 : dim));
   if (meta.codec == format::Codec::kProduct) {
     state->books.shape = {meta.dim, meta.segments, meta.bits};
-    if (meta.codebook_block != format::kNoBlock) {
-      const core::ProductShape& shape = state->books.shape;
-      auto* const columns = allocate_in<float>(context, shape.codebook_floats());
-      auto* const squares = allocate_in<float>(context, shape.segments * shape.codewords());
-      read_floats(index, meta.codebook_block, shape.codebook_floats(), columns);
-      core::fill_half_squares(shape, columns, squares);
-      state->books.columns = columns;
-      state->books.half_squares = squares;
-    }
+    const core::ProductShape& shape = state->books.shape;
+    auto* const columns = allocate_in<float>(context, shape.codebook_floats());
+    auto* const squares = allocate_in<float>(context, shape.segments * shape.codewords());
+    read_floats(index, meta.codebook_block, shape.codebook_floats(), columns);
+    core::fill_half_squares(shape, columns, squares);
+    state->books.columns = columns;
+    state->books.half_squares = squares;
   }
   return state;
 }
