@@ -48,10 +48,10 @@ const char* drift_page_fault(ConstPageBytes content, std::size_t used,
     return "The drift page has figures that cannot be.";
   }
   for (const DriftRow& row : page.recent) {
-    if (!is_sound(row, lists)) return "The drift page has figures that cannot be.";
+    if (!is_sound(row, page.lists)) return "The drift page has figures that cannot be.";
   }
-  if (!are_counted(page.built_in, lists, page.built_rows) ||
-      !are_counted(page.before_in, lists, page.n_before())) {
+  if (!are_counted(page.built_in, page.lists, page.built_rows) ||
+      !are_counted(page.before_in, page.lists, page.n_before())) {
     return "The drift page has rows in other lists than there are.";
   }
   return nullptr;

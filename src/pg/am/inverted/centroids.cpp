@@ -74,15 +74,17 @@ std::size_t Centroids::score(const RankedPoint& point, std::uint32_t begin, std:
     ranked[0] = {base, static_cast<float>(distance), base, 0};
     return 1;
   }
+  const RankedList* const first = ranked;
   visit(meta.centroids_block, meta.lists, begin, end,
         [&](std::uint32_t list, const format::CentroidHeader& header, const std::int8_t* z) {
+          if (header.begin == format::CentroidHeader::kMerged) return;
           *ranked++ = rank_one(point, header, z, meta.dim, list);
         });
-  return end - begin;
+  return static_cast<std::size_t>(ranked - first);
 }
 
-void Centroids::score_all(const RankedPoint& point, RankedList* ranked) const {
-  score(point, 0, state_->meta.lists, ranked);
+std::size_t Centroids::score_all(const RankedPoint& point, RankedList* ranked) const {
+  return score(point, 0, state_->meta.lists, ranked);
 }
 
 RankedGroups Centroids::rank_groups(ContextArena arena, const RankedPoint& point) const {
@@ -141,7 +143,8 @@ std::size_t Centroids::rank(ContextArena arena, const RankedPoint& point, std::s
                             RankedList* ranked) const {
   const format::InvertedMeta& meta = state_->meta;
   std::size_t n = 0;
-  if (!core::is_trained_by_groups(meta.lists) || core::kScoredPerProbe * wanted >= meta.lists) {
+  if (meta.groups == 1 || !core::is_trained_by_groups(meta.lists) ||
+      core::kScoredPerProbe * wanted >= meta.lists) {
     n = score(point, 0, meta.lists, ranked);
   } else {
     const RankedGroups groups = rank_groups(arena, point);
