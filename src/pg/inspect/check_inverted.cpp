@@ -31,8 +31,10 @@ class Checker {
     led_to_.prepare(n_blocks_);
     check_model();
     if (meta_.groups > 1) check_groups();
+    merged_.prepare(meta_.lists);
     check_centroids(meta_.centroids_block, meta_.lists,
-                    [](std::uint32_t, const format::CentroidHeader& header) {
+                    [this](std::uint32_t list, const format::CentroidHeader& header) {
+                      if (header.begin == format::CentroidHeader::kMerged) merged_.add(list);
                       return header.begin <= format::CentroidHeader::kMerged;
                     });
     check_directory();
@@ -43,7 +45,6 @@ class Checker {
       if (!led_to_.has(block)) check_unled(block);
     }
     found_.blocks = n_blocks_;
-    found_.lists = meta_.lists;
     found_.slots_per_page = shape_.slots;
     found_.is_trained = meta_.sample_rows > 0;
     return found_;
@@ -241,6 +242,13 @@ class Checker {
       found_.null_rows = rows;
     } else {
       found_.rows += rows;
+      if (merged_.has(list)) {
+        if (entry.first != format::kNoBlock) {
+          raise(directory, {"A list whose rows went to others has pages.", at.slot});
+        }
+        return;
+      }
+      found_.lists += 1;
       found_.empty_lists += rows == 0 ? 1 : 0;
       found_.largest_list = std::max(found_.largest_list, rows);
     }
@@ -415,7 +423,7 @@ class Checker {
   format::ListShape shape_{}, tid_shape_{};
   format::InvertedExpectations expected_{};
   BlockNumber n_blocks_ = 0;
-  Bits led_to_{};
+  Bits led_to_{}, merged_{};  ///< blocks; lists
   bool has_left_ = false;  ///< the list page that was checked last
   InvertedFindings found_{};
 };
