@@ -397,7 +397,7 @@ class Checker {
       const std::uint32_t list = format::list_of_number(meta_, header.list);
       // Pages that have left a list are kept for scans that are at work, and new ones are not yet
       // in it.
-      is_led_to = is_in_list(list, block);
+      is_led_to = list < format::directory_entries(meta_) && is_in_list(list, block);
       if (!is_led_to && !header.is_open()) {
         found_.unused_blocks += 1;
         return;

@@ -94,7 +94,7 @@ class Reclaimer {
       } else if (!is_list || !use->is_open()) {
         find = Find::kLeftover;
       }
-      if (is_list && list_header(page)->list < state_->meta.lists) {
+      if (is_list && list_header(page)->list < format::kFirstTidPages) {
         n_cold = state_->shape.n_cold;
         std::copy_n(list_page(page, state_->shape).cold_pages(), n_cold, cold);
       }
