@@ -55,6 +55,10 @@ struct DriftPage {
     sampled += 1;
   }
 
+  /// Counts rows anew, by how many rows other lists have that took the place of those before: how
+  /// unevenly rows lie is a matter of these. sizes: (n_lists).
+  void spread(std::uint32_t n_lists, const std::uint64_t* sizes);
+
   /// Adds the recent rows to sums.
   void add_recent(core::FigureMoments& sums, std::uint32_t* in) const {
     for (std::uint32_t i = 0; i < n_recent(); ++i) {

@@ -424,7 +424,7 @@ class Checker {
   format::InvertedExpectations expected_{};
   BlockNumber n_blocks_ = 0;
   Bits led_to_{}, merged_{};  ///< blocks; lists
-  bool has_left_ = false;  ///< the list page that was checked last
+  bool has_left_ = false;     ///< the list page that was checked last
   InvertedFindings found_{};
 };
 static_assert(std::is_trivially_destructible_v<Checker>);

@@ -45,6 +45,15 @@ void set_drift_base(Relation index, BlockNumber block, const DriftBase& base) {
   });
 }
 
+void set_drift_lists(Relation index, BlockNumber block, std::uint32_t lists,
+                     const std::uint64_t* sizes) {
+  check_block(index, block);
+  with_exclusive_page(index, block, format::PageKind::kDrift, [&](Page page) {
+    drift_on(page)->spread(lists, sizes);
+    return true;
+  });
+}
+
 void add_drift_row(Relation index, BlockNumber block, std::uint32_t lists,
                    const format::DriftRow& row) {
   check_block(index, block);

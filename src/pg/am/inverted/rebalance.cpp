@@ -13,6 +13,7 @@ extern "C" {
 #include "core/cluster/kmeans.hpp"
 #include "core/ivf/list_reach.hpp"
 #include "core/ivf/params.hpp"
+#include "pg/am/common/drift_sample.hpp"
 #include "pg/am/inverted/centroids.hpp"
 #include "pg/am/inverted/generation.hpp"
 #include "pg/am/inverted/page_group.hpp"
@@ -236,6 +237,7 @@ class Rebalancer {
     for (const Split& split : splits_) {
       for (std::uint32_t i = 0; i < split.n_parts; ++i) open_last_page(split.parts[i]);
     }
+    tell_drift();
     CacheInvalidateRelcache(index_);  // plans know how many lists there are
     done_.split = static_cast<std::int64_t>(splits_.size());
     done_.merged = static_cast<std::int64_t>(merged_.size());
@@ -419,6 +421,20 @@ class Rebalancer {
     for (const std::uint32_t list : merged_) retire_one(list);
     next_->retire(stamp);
     done_.retired_blocks += next_->n_retired();
+  }
+
+  void tell_drift() const {
+    const std::uint32_t lists = next_->state().meta.lists;
+    auto* const sizes = allocate_in<std::uint64_t>(CurrentMemoryContext, lists);
+    std::copy_n(rows_, state_->meta.lists, sizes);
+    for (const std::uint32_t list : merged_) sizes[list] = 0;
+    for (const Split& split : splits_) {
+      for (std::uint32_t i = 0; i < split.n_parts; ++i) {
+        sizes[split.parts[i].list] = static_cast<std::uint64_t>(split.parts[i].reach.n);
+      }
+    }
+    for (const MovedRow& row : moved_) ++sizes[row.list];
+    set_drift_lists(index_, state_->meta.drift_block, lists, sizes);
   }
 
   /// Lets inserts add to the last page of a new list.
