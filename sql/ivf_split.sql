@@ -2,6 +2,7 @@
 SET client_min_messages = warning;
 SET enable_seqscan = off;
 SET enable_sort = off;
+SET jit = off;
 CREATE FUNCTION around(place integer, i integer) RETURNS vector IMMUTABLE LANGUAGE sql
   AS 'SELECT ARRAY[10 * place + i % 7, 5 * (place % 3) + i % 11, i % 13, 7 * (place % 4) + i % 17, i % 19, i % 23]::vector';
 CREATE TABLE split_rows (id integer, place integer, v vector(6)) WITH (autovacuum_enabled = off);
