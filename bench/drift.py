@@ -18,6 +18,10 @@ Printed: after how many rows a look (every 100, or every 500 of those that shoul
 said watch and retrain, the last verdict, the highest score of all looks and the last reason. Rows
 end after 1,000, but for like, same and classes.
 
+--harm shows instead what drift does to searches of fashion784: recall at 10 and median latency of
+an index built on 8,000 rows of half the classes and fed 16,000 of the others, of the same index
+built anew, and of one built on 8,000 of all these rows and fed the rest, in random order.
+
 --costs shows instead what the bookkeeping adds to the log of an insert, of rows into an index on
 half of the set. Needs a superuser, and the contrib modules pg_walinspect and pageinspect.
 """
@@ -37,6 +41,7 @@ OTHER = {
     "notes384": "wordnet384",
     "wordnet384": "notes384",
 }
+HALVES = ({0, 1, 2, 3, 4}, {0, 2, 4, 6, 8}, {5, 6, 7, 8, 9})  # of the classes of fashion784
 TABLE = "drift_rows"
 INDEX = "drift_rows_index"
 FEW = 1000  # rows within which another model is to be noticed
@@ -90,6 +95,11 @@ def rotation(dim, rng):
     return np.linalg.qr(rng.standard_normal((dim, dim)))[0].astype(np.float32)
 
 
+def labels_of(vector_set):
+    columns = vector_set.columns.items()
+    return next((np.array(v) for c, (_, v) in columns if c in ("label", "class")), None)
+
+
 def scenarios(name, base, labels, data, rng):
     """(name, vectors to build on or None for the index as it is, vectors to feed, step)"""
     order = rng.permutation(len(base))
@@ -106,7 +116,7 @@ def scenarios(name, base, labels, data, rng):
         rows[:, :dim] = other[: len(rows), :dim]
         yield "other", built, rows, STEP
     if labels is not None:
-        for half in ({0, 1, 2, 3, 4}, {0, 2, 4, 6, 8}, {5, 6, 7, 8, 9}):
+        for half in HALVES:
             inside = np.isin(labels[order], list(half))
             ours, theirs = base[order[inside]], base[order[~inside]]
             mark = "".join(str(label) for label in sorted(half))
@@ -119,16 +129,12 @@ def show_verdicts(bench, options):
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for name in options.set or sets.names(options.data):
         vector_set = sets.read(options.data, name)
-        labels = next(
-            (np.array(v) for c, (_, v) in vector_set.columns.items() if c in ("label", "class")),
-            None,
-        )
+        labels = labels_of(vector_set)
+        rng = np.random.default_rng(options.seed)
+        cases = list(scenarios(name, vector_set.base, labels, options.data, rng))
         for method in options.method:
             for metric in options.metric:
-                rng = np.random.default_rng(options.seed)
-                for kind, built, rows, step in scenarios(
-                    name, vector_set.base, labels, options.data, rng
-                ):
+                for kind, built, rows, step in cases:
                     if options.scenario and kind.split()[0] not in options.scenario:
                         continue
                     if built is not None:
@@ -139,6 +145,51 @@ def show_verdicts(bench, options):
                         f" {retrain or ''} | {verdict} | {score:.2f} | {reason} |",
                         flush=True,
                     )
+
+
+LADDER = {"hnsw": (10, 15, 20, 40), "ivfflat": (2, 5, 10, 20), "ivfpq": (2, 5, 10, 20)}
+BUILT, FED = 8000, 16000
+
+
+def show_harm(bench, options):
+    print("| classes | method | index | verdict, score | setting: recall, ms |")
+    print("| --- | --- | --- | --- | --- |")
+
+    def show(mark, method, kind):
+        verdict, score = bench.run(
+            "SELECT verdict, score FROM nearest_drift(%s)", [INDEX]
+        ).fetchone()
+        rungs = []
+        for value in LADDER[method]:
+            bench.run(f"SET {method}.{'ef_search' if method == 'hnsw' else 'probes'} = {value}")
+            recall, latency = bench.run(
+                "SELECT recall, p50_ms FROM nearest_recall(%s, sample => 400)", [INDEX]
+            ).fetchone()
+            rungs.append(f"{value}: {recall:.3f}, {latency:.2f}")
+        print(
+            f"| {mark} | {method} | {kind} | {verdict}, {score:.2f} | {'; '.join(rungs)} |",
+            flush=True,
+        )
+
+    vector_set = sets.read(options.data, "fashion784")
+    labels = labels_of(vector_set)
+    rng = np.random.default_rng(options.seed)
+    for half in HALVES:
+        order = rng.permutation(len(labels))
+        inside = np.isin(labels[order], list(half))
+        built = vector_set.base[order[inside]][:BUILT]
+        fed = vector_set.base[order[~inside]][:FED]
+        mark = "".join(str(label) for label in sorted(half))
+        mixed = np.concatenate([built, fed])[rng.permutation(BUILT + FED)]
+        for method in options.method:
+            bench.build(built, method, "l2")
+            bench.insert(fed)
+            show(mark, method, "fed the others")
+            bench.run(f"REINDEX INDEX {INDEX}")
+            show(mark, method, "built anew")
+            bench.build(mixed[:BUILT], method, "l2")
+            bench.insert(mixed[BUILT:])
+            show(mark, method, "fed at random")
 
 
 # Of the records from one place of the log to another: bytes of all that touch the index, and of
@@ -196,10 +247,12 @@ def main():
     parser.add_argument("--metric", nargs="+", default=["l2", "cosine"])
     parser.add_argument("--scenario", nargs="+", help="default: all")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--harm", action="store_true")
     parser.add_argument("--costs", action="store_true")
     parser.add_argument("--rows", type=int, default=4000, help="for --costs")
     options = parser.parse_args()
-    (show_costs if options.costs else show_verdicts)(Bench(options), options)
+    show = show_harm if options.harm else show_costs if options.costs else show_verdicts
+    show(Bench(options), options)
 
 
 if __name__ == "__main__":

@@ -9,10 +9,11 @@ COMMENT ON FUNCTION nearest_may_maintain(regclass)
 
 CREATE FUNCTION nearest_index_figures(index regclass,
 	OUT rows double precision, OUT pages bigint, OUT needed_pages bigint,
-	OUT usable boolean, OUT trained boolean, OUT trainable boolean, OUT over_deleted boolean)
+	OUT usable boolean, OUT trained boolean, OUT trainable boolean, OUT over_deleted boolean,
+	OUT drift text, OUT drift_score double precision)
 	AS 'MODULE_PATHNAME', 'nearest_index_figures' LANGUAGE C STABLE STRICT PARALLEL RESTRICTED;
 COMMENT ON FUNCTION nearest_index_figures(regclass)
-	IS 'what the first page of an hnsw, ivfflat or ivfpq index and the catalogs tell of its upkeep; null if the table is locked';
+	IS 'what first page and drift page of an hnsw, ivfflat or ivfpq index and the catalogs tell of its upkeep; null if the table is locked';
 
 -- The log is a view, so that all may write what concerns tables of theirs, and see nothing else.
 CREATE TABLE nearest_maintenance_runs (
@@ -112,17 +113,17 @@ BEGIN ATOMIC
 		-- unusable: the metapage is damaged, or of another version of the extension
 		SELECT o.index, 'unusable', 5, NULL::timestamptz FROM own AS o WHERE NOT o.usable
 	UNION ALL
+		-- damaged: its drift page; nearest_check tells whether others are
+		SELECT o.index, 'damaged', 5, NULL FROM own AS o WHERE o.drift = 'damaged'
+	UNION ALL
 		-- model changed: built for another model than is declared
 		SELECT s.index, s.reason, 4, s.since FROM nearest_stale_indexes AS s
 	UNION ALL
 		-- drifted: rows inserted since are unlike those that it was built on; of one that was built on
 		-- next to none, which were too few to compare with, nearest_drift says so with a score of 0
-		SELECT o.index, CASE WHEN d.score > 0 THEN 'drifted' ELSE 'untrained' END,
-			CASE WHEN d.score > 0 THEN 3 + 0.99 * (1 - 1 / greatest(d.score, 1)) ELSE 2 END, NULL
-		FROM (SELECT w.index FROM own AS w JOIN pg_index AS i ON i.indexrelid = w.index
-			WHERE w.usable AND w.trained AND has_table_privilege(i.indrelid, 'SELECT') OFFSET 0) AS o
-			CROSS JOIN LATERAL nearest_drift(o.index) AS d
-		WHERE d.verdict = 'retrain'
+		SELECT o.index, CASE WHEN o.drift_score > 0 THEN 'drifted' ELSE 'untrained' END,
+			CASE WHEN o.drift_score > 0 THEN 3 + 0.99 * (1 - 1 / greatest(o.drift_score, 1)) ELSE 2 END, NULL
+		FROM own AS o WHERE o.trained AND o.drift = 'retrain'
 	UNION ALL
 		-- untrained: built on too few rows, of which there are enough now
 		SELECT o.index, 'untrained', 2 + 0.99 * (1 - 1 / greatest(log(greatest(o.rows, 1)), 1)), NULL

@@ -17,29 +17,36 @@ CREATE TABLE nearest_migrations (
 	PRIMARY KEY (table_name, column_name)
 );
 COMMENT ON TABLE nearest_migrations IS 'columns whose vectors are being replaced by those of another model';
--- Without tables that are gone, and those of sessions.
+-- Without tables that are gone, and those of sessions, and what is no table any more.
 SELECT pg_catalog.pg_extension_config_dump('nearest_migrations', $$
-	WHERE EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.oid = table_name AND c.relpersistence <> 't')$$);
+	WHERE EXISTS (SELECT FROM pg_catalog.pg_class AS c
+		WHERE c.oid = table_name AND c.relkind = 'r' AND c.relpersistence <> 't')$$);
 GRANT SELECT, INSERT, UPDATE, DELETE ON nearest_migrations TO PUBLIC;
 
 CREATE FUNCTION nearest_check_migration_owner() RETURNS trigger LANGUAGE plpgsql
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	owner oid;
+	t record;
 BEGIN
-	FOR owner IN SELECT c.relowner FROM pg_class AS c
+	FOR t IN SELECT c.oid::regclass AS name, c.relowner, c.relkind FROM pg_class AS c
 		WHERE c.oid IN (CASE WHEN TG_OP <> 'INSERT' THEN OLD.table_name END,
 			CASE WHEN TG_OP <> 'DELETE' THEN NEW.table_name END)
 	LOOP
-		IF NOT pg_has_role(owner, 'USAGE') THEN
-			RAISE insufficient_privilege USING MESSAGE = format('must be owner of table "%s"',
-				CASE WHEN TG_OP = 'DELETE' THEN OLD.table_name ELSE NEW.table_name END);
+		IF NOT pg_has_role(t.relowner, 'USAGE') THEN
+			RAISE insufficient_privilege USING MESSAGE = format('must be owner of table "%s"', t.name);
+		END IF;
+		-- Not a view: it would run its owner's code with the rights of who asks for progress.
+		IF TG_OP <> 'DELETE' AND t.relkind <> 'r' THEN
+			RAISE wrong_object_type USING MESSAGE = format('"%s" is not a table', t.name);
 		END IF;
 	END LOOP;
+	IF TG_OP <> 'DELETE' AND NOT EXISTS (SELECT FROM pg_class AS c WHERE c.oid = NEW.table_name) THEN
+		RAISE undefined_table USING MESSAGE = format('relation with OID %s does not exist', NEW.table_name::oid);
+	END IF;
 	RETURN CASE WHEN TG_OP = 'DELETE' THEN OLD ELSE NEW END;
 END $$;
-COMMENT ON FUNCTION nearest_check_migration_owner() IS 'lets owners of tables alone write into nearest_migrations';
+COMMENT ON FUNCTION nearest_check_migration_owner() IS 'lets owners of tables alone write into nearest_migrations, and of tables alone';
 CREATE TRIGGER check_owner BEFORE INSERT OR UPDATE OR DELETE ON nearest_migrations
 	FOR EACH ROW EXECUTE FUNCTION nearest_check_migration_owner();
 
@@ -74,6 +81,8 @@ BEGIN
 	IF m.table_name IS NULL THEN
 		RAISE undefined_object USING MESSAGE = format('column "%s" of table "%s" is not being migrated', "column", "table"),
 			HINT = 'nearest_migration_progress() shows the columns that are.';
+	ELSIF (SELECT relkind <> 'r' FROM pg_class WHERE oid = m.table_name) THEN
+		RAISE wrong_object_type USING MESSAGE = format('"%s" is not a table', m.table_name);
 	ELSIF m.state <> wanted_state AND wanted_state = 'filling' THEN
 		RAISE object_not_in_prerequisite_state
 			USING MESSAGE = format('the migration of column "%s" of table "%s" is finished', "column", "table"),
@@ -218,10 +227,13 @@ END;
 COMMENT ON FUNCTION nearest_migration_todo_name(nearest_migrations)
 	IS 'of migrations: name of the index by which batches of rows are found';
 
-CREATE FUNCTION nearest_migration_count(m nearest_migrations, OUT rows bigint, OUT done bigint) LANGUAGE plpgsql STABLE
+CREATE FUNCTION nearest_migration_count(m nearest_migrations, OUT rows bigint, OUT done bigint) LANGUAGE plpgsql VOLATILE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+	-- A table could have been made a view (up to PostgreSQL 15), whose code is not to run with the rights of who asks.
+	EXECUTE format('LOCK TABLE ONLY %s IN ACCESS SHARE MODE', m.table_name);
+	IF (SELECT relkind <> 'r' FROM pg_class WHERE oid = m.table_name) THEN RETURN; END IF;
 	EXECUTE format('SELECT count(*), count(%I) FROM ONLY %s WHERE %I IS NOT NULL', m.other_column, m.table_name, m.column_name)
 		INTO rows, done;
 END $$;
@@ -396,16 +408,20 @@ CREATE FUNCTION nearest_migration_progress("table" regclass DEFAULT NULL, "colum
 	OUT table_name regclass, OUT column_name name, OUT other_column name, OUT state text, OUT rows bigint, OUT done bigint,
 	OUT indexes bigint, OUT indexes_ready bigint, OUT next_step text) RETURNS SETOF record LANGUAGE sql VOLATILE
 BEGIN ATOMIC
-	SELECT m.table_name, m.column_name, m.other_column, m.state, n.rows, n.done, i.all, i.ready,
-		CASE WHEN m.state = 'finished' THEN format('SELECT nearest_end_migration(%L, %L)', m.table_name, m.column_name)
-			ELSE (SELECT s.statement FROM nearest_migration_steps(m.table_name, m.column_name) AS s
+	-- Looked at only if they are tables, and the user's.
+	WITH own AS MATERIALIZED (
+		SELECT m FROM nearest_migrations AS m
+			JOIN pg_class AS c ON c.oid = m.table_name AND c.relkind = 'r' AND pg_has_role(c.relowner, 'USAGE')
+		WHERE ($1 IS NULL OR m.table_name = $1) AND ($2 IS NULL OR m.column_name = $2)
+	)
+	SELECT (o.m).table_name, (o.m).column_name, (o.m).other_column, (o.m).state, n.rows, n.done, i.all, i.ready,
+		CASE WHEN (o.m).state = 'finished' THEN format('SELECT nearest_end_migration(%L, %L)', (o.m).table_name, (o.m).column_name)
+			ELSE (SELECT s.statement FROM nearest_migration_steps((o.m).table_name, (o.m).column_name) AS s
 				WHERE NOT s.done ORDER BY s.step LIMIT 1) END
-	FROM nearest_migrations AS m
-		JOIN pg_class AS c ON c.oid = m.table_name AND pg_has_role(c.relowner, 'USAGE')
-		CROSS JOIN LATERAL nearest_migration_count(m) AS n
-		CROSS JOIN LATERAL (SELECT count(*), count(*) FILTER (WHERE x.ready) FROM nearest_migration_indexes(m) AS x) AS i ("all", ready)
-	WHERE ($1 IS NULL OR m.table_name = $1) AND ($2 IS NULL OR m.column_name = $2)
-	ORDER BY m.begun_at;
+	FROM own AS o
+		CROSS JOIN LATERAL nearest_migration_count(o.m) AS n
+		CROSS JOIN LATERAL (SELECT count(*), count(*) FILTER (WHERE x.ready) FROM nearest_migration_indexes(o.m) AS x) AS i ("all", ready)
+	ORDER BY (o.m).begun_at;
 END;
 COMMENT ON FUNCTION nearest_migration_progress(regclass, name)
 	IS 'migrations of tables of the current user: how far they are, and the next statement of each';

@@ -244,7 +244,7 @@ SELECT count(*) AS not_yet FROM nearest_model_registry WHERE table_column::text 
 ALTER TABLE items DROP COLUMN w;
 SELECT relation, column_name, model FROM nearest_models ORDER BY column_name;
 SELECT nearest_set_model('items', 'v', 'renamed');
-SELECT count(*) FROM nearest_model_registry WHERE table_column::text = '-';
+SELECT DISTINCT table_column FROM nearest_model_registry;
 -- names as they are read and written
 SELECT 'items.v'::nearest_column, 'models_test.items.v'::nearest_column, '-'::nearest_column,
   'items.v'::nearest_column = 'models_test.items.v'::nearest_column AS same;
@@ -435,6 +435,33 @@ ROLLBACK;
 SELECT is_stale FROM nearest_index_model('hand_v');
 TRUNCATE nearest_model_registry;
 SELECT * FROM nearest_index_model('hand_v');
+
+
+-- Lists run no code of others -------------------------------------------------------------------------
+
+CREATE ROLE regress_nearest_stranger;
+GRANT USAGE, CREATE ON SCHEMA models_test TO regress_nearest_stranger;
+SET ROLE regress_nearest_stranger;
+CREATE TABLE strange (id integer, v vector(3));
+CREATE FUNCTION who(i integer) RETURNS integer IMMUTABLE LANGUAGE plpgsql AS $$
+BEGIN
+  IF current_user <> 'regress_nearest_stranger' THEN RAISE 'run by %', current_user; END IF;
+  RETURN i;
+END $$;
+CREATE INDEX strange_partial ON strange USING hnsw (v vector_l2_ops) WHERE id > who(1);
+CREATE INDEX strange_expression ON strange USING ivfflat (((v * ARRAY[who(1), 1, 1]::vector)::vector(3)) vector_l2_ops);
+RESET ROLE;
+\c -
+SET search_path = models_test, public;
+SELECT nearest_set_model('strange', 'v', 'one');
+SELECT nearest_set_model('strange', 'v', 'two');
+SELECT index FROM stale;
+SELECT index, reason FROM nearest_maintenance_plan ORDER BY index::text;
+SELECT index::regclass, (nearest_drift(index)).verdict FROM unnest('{strange_partial,strange_expression}'::regclass[]) AS index;
+DROP TABLE strange;
+DROP FUNCTION who(integer);
+REVOKE ALL ON SCHEMA models_test FROM regress_nearest_stranger;
+DROP ROLE regress_nearest_stranger;
 
 RESET search_path;
 SET client_min_messages = warning;

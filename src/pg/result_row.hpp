@@ -9,6 +9,7 @@ extern "C" {
 }
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 
 namespace nearest::pg {
@@ -28,6 +29,10 @@ struct ResultRow {
     nulls[column] = false;
   }
   void set_count(int column, std::int64_t count) { set(column, Int64GetDatum(count)); }
+  /// NaN is NULL.
+  void set_number(int column, double number) {
+    if (!std::isnan(number)) set(column, Float8GetDatum(number));
+  }
   /// NULL stays NULL.
   void set_text(int column, const char* text) {
     if (text != nullptr) set(column, CStringGetTextDatum(text));

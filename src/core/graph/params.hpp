@@ -16,10 +16,21 @@ constexpr std::size_t links_of(int m) { return 2 * static_cast<std::size_t>(m); 
 
 /// Nodes where searches begin: about as many as the square root of the rows, so that a page of
 /// them says as much as a level of a hierarchy would.
+inline constexpr std::size_t kMostEntries = 1024;
 inline std::size_t entry_count(std::size_t nodes) {
-  constexpr std::size_t kMostEntries = 1024;
   const auto root = static_cast<std::size_t>(std::sqrt(static_cast<double>(nodes)));
   return std::min({std::max<std::size_t>(root, 64), kMostEntries, nodes});
+}
+
+/// The chance that a node inserted into a graph of so many becomes an entry. Summed over the nodes
+/// that came one by one it is about entry_count: of the first hundreds more than the square root's
+/// share, falling slowly, so that not all entries are of the first rows, which may be alike.
+inline double entry_chance(double nodes) {
+  constexpr double kEarly = 16;
+  constexpr auto kMost = static_cast<double>(kMostEntries);
+  if (nodes <= kEarly) return 1;
+  if (nodes >= kMost * kMost) return 1 / nodes;
+  return std::max(kEarly / nodes, 1 / (2 * std::sqrt(nodes)));
 }
 
 /// A neighbor is left out if one already chosen is nearer to it than the node by this factor, in

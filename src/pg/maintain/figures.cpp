@@ -26,6 +26,7 @@ extern "C" {
 #include "pg/am/inverted/options.hpp"
 #include "pg/am/inverted/state.hpp"
 #include "pg/compat.hpp"
+#include "pg/inspect/index_drift.hpp"
 #include "pg/inspect/own_index.hpp"
 #include "pg/maintain/settings.hpp"
 #include "pg/result_row.hpp"
@@ -46,12 +47,25 @@ double pages_of(double things, double per_page) { return std::ceil(things / per_
 
 /// Live rows, as far as VACUUM, ANALYZE or CREATE INDEX have counted them.
 double counted_rows(Relation heap, Relation index) {
-  const bool is_partial = RelationGetIndexPredicate(index) != nullptr;
-  const double counted = (is_partial ? index : heap)->rd_rel->reltuples;
-  const double pages = (is_partial ? index : heap)->rd_rel->relpages;
-  if (counted < 0 || is_partial || pages <= 0) return counted;
+  if (is_partial(index)) return index->rd_rel->reltuples;
+  const double counted = heap->rd_rel->reltuples, pages = heap->rd_rel->relpages;
+  if (counted < 0 || pages <= 0) return counted;
   // The table has grown since, or was cut off.
   return counted * (RelationGetNumberOfBlocks(heap) / pages);
+}
+
+/// Neither waits nor raises, as nearest_drift would: one damaged index is not to hide others.
+template <class Meta>
+void fill_drift(Relation index, const Meta& meta, IndexFigures* figures) {
+  if (!figures->may_read) return;
+  IndexDrift drift;
+  if (read_drift(index, meta, &drift) != nullptr) {
+    figures->drift = "damaged";
+    return;
+  }
+  const Finding found = judge(drift);
+  figures->drift = name_of(found.verdict);
+  figures->drift_score = found.score;
 }
 
 void fill_graph(Relation index, IndexFigures* figures) {
@@ -67,6 +81,7 @@ void fill_graph(Relation index, IndexFigures* figures) {
   figures->needed_pages = 1 + pages_of(meta.dim, shape.floats_per_page()) +
                           pages_of(kMostEntries, shape.entries_per_page()) +
                           pages_of(rows, shape.nodes_per_page);
+  fill_drift(index, meta, figures);
 }
 
 void fill_inverted(Relation index, IndexFigures* figures) {
@@ -100,6 +115,7 @@ void fill_inverted(Relation index, IndexFigures* figures) {
   const double hot = pages_of(rows, shape.slots) + next_lists;
   const double cold = shape.n_cold > 0 ? pages_of(rows, shape.cold_per_page) + hot : 0;
   figures->needed_pages = fixed + hot + cold;
+  fill_drift(index, meta, figures);
 }
 
 bool is_over_deleted(const IndexFigures& figures) {
@@ -131,6 +147,8 @@ IndexFigures figures_of(Relation heap, Relation index) {
   IndexFigures figures{};
   figures.pages = RelationGetNumberOfBlocks(index);
   figures.rows = counted_rows(heap, index);
+  figures.may_read =
+      pg_class_aclcheck(RelationGetRelid(heap), GetUserId(), ACL_SELECT) == ACLCHECK_OK;
   if (is_graph(index)) {
     fill_graph(index, &figures);
   } else {
@@ -165,16 +183,29 @@ NEAREST_FUNCTION(nearest_index_figures) {
   const IndexFigures figures = figures_of(heap, index);
   relation_close(index, AccessShareLock);
   relation_close(heap, AccessShareLock);
-  const bool is_usable = figures.is_usable;
-  const Datum values[] = {
-      Float8GetDatum(figures.rows),
-      Int64GetDatum(figures.pages),
-      Int64GetDatum(static_cast<int64>(figures.needed_pages)),
-      BoolGetDatum(is_usable),
-      BoolGetDatum(figures.is_trained),
-      BoolGetDatum(figures.is_trainable),
-      BoolGetDatum(is_usable && is_over_deleted(figures)),
+  enum {
+    kRows,
+    kPages,
+    kNeededPages,
+    kUsable,
+    kTrained,
+    kTrainable,
+    kOverDeleted,
+    kDrift,
+    kDriftScore,
+    kColumns
   };
-  const bool nulls[lengthof(values)] = {figures.rows < 0, false, !is_usable};
-  return nearest::pg::row_result(fcinfo, values, nulls, lengthof(values));
+  nearest::pg::ResultRow<kColumns> result;
+  if (figures.rows >= 0) result.set(kRows, Float8GetDatum(figures.rows));
+  result.set_count(kPages, figures.pages);
+  if (figures.is_usable) {
+    result.set_count(kNeededPages, static_cast<std::int64_t>(figures.needed_pages));
+  }
+  result.set(kUsable, BoolGetDatum(figures.is_usable));
+  result.set(kTrained, BoolGetDatum(figures.is_trained));
+  result.set(kTrainable, BoolGetDatum(figures.is_trainable));
+  result.set(kOverDeleted, BoolGetDatum(figures.is_usable && is_over_deleted(figures)));
+  result.set_text(kDrift, figures.drift);
+  if (figures.drift != nullptr) result.set(kDriftScore, Float8GetDatum(figures.drift_score));
+  return result.finish(fcinfo);
 }

@@ -16,6 +16,11 @@ struct IndexFigures {
   bool is_usable;       ///< the first page is sound and of this version
   bool is_trained;
   bool is_trainable;  ///< there are enough rows now
+  bool may_read;      ///< the current user, the table
+  /// What nearest_drift would say, or "damaged". Null if the user may not read the table or the
+  /// index is not usable.
+  const char* drift;
+  double drift_score;
 };
 
 /// heap, index: open.

@@ -83,7 +83,7 @@ void make_round() {
   char* const list = pstrdup(current_maintenance_settings().databases);
   List* names = nullptr;
   SplitIdentifierString(list, ',', &names);  // it was checked
-  for (int i = 0; i < list_length(names); ++i) {
+  for (int i = 0; i < list_length(names) && ShutdownRequestPending == 0; ++i) {
     const auto* const database = static_cast<const char*>(list_nth(names, i));
     const int minutes_left = minutes_left_now();
     if (minutes_left == 0) {

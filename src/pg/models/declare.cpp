@@ -12,6 +12,7 @@ extern "C" {
 #include "catalog/pg_inherits.h"
 #include "commands/trigger.h"
 #include "miscadmin.h"
+#include "replication/logicalworker.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
@@ -51,12 +52,20 @@ void check_owner(Oid table) {
   }
 }
 
-/// The column that a declaration is about. Its table stays locked, against changes of its columns,
-/// until the transaction ends.
+/// The table, and the parts of a partitioned one, which a declaration holds for too.
+List* tables_of(Oid table) {
+  return get_rel_relkind(table) == RELKIND_PARTITIONED_TABLE
+             ? find_all_inheritors(table, AccessShareLock, nullptr)
+             : list_make1_oid(table);
+}
+
+/// The column that a declaration is about. Its table, with its parts, stays locked, against changes
+/// of its columns, until the transaction ends.
 TableColumn take_column(Oid table, const char* name) {
   check_owner(table);
   LockRelationOid(table, AccessShareLock);
-  check_owner(table);  // nobody else's by now
+  check_owner(table);           // nobody else's by now
+  list_free(tables_of(table));  // tables are locked before the register
   const AttrNumber number = get_attnum(table, name);
   if (number <= 0) {
     ereport(ERROR,
@@ -64,13 +73,6 @@ TableColumn take_column(Oid table, const char* name) {
              errmsg("column \"%s\" of relation \"%s\" does not exist", name, get_rel_name(table))));
   }
   return {table, number};
-}
-
-/// The table, and the parts of a partitioned one, which a declaration holds for too.
-List* tables_of(Oid table) {
-  return get_rel_relkind(table) == RELKIND_PARTITIONED_TABLE
-             ? find_all_inheritors(table, AccessShareLock, nullptr)
-             : list_make1_oid(table);
 }
 
 /// Makes all sessions plan anew, and look again at what is declared.
@@ -235,6 +237,22 @@ void write_model(Relation registry, const TableColumn& column, const Text& model
   now.insert(registry);
 }
 
+/// A row that a dump brings, as it is to be stored. What was built before it came, as parallel
+/// restores do, is of the rows of the same dump: it counts as built for the current model, which
+/// becomes the first. A subscriber's indexes are its own, and count as its publisher's.
+HeapTuple restored(Relation registry, const TableColumn& column, HeapTuple row) {
+  if (IsLogicalWorker()) return row;
+  bool is_null = false;
+  bool is_first =
+      DatumGetBool(heap_getattr(row, kIsCurrentField, RelationGetDescr(registry), &is_null));
+  for_each_declaration(registry, &column,
+                       [&](HeapTuple, const Declaration& one) { is_first &= !one.is_first; });
+  Datum value = BoolGetDatum(is_first);
+  int field = kIsFirstField;
+  is_null = false;
+  return heap_modify_tuple_by_cols(row, RelationGetDescr(registry), 1, &field, &value, &is_null);
+}
+
 void require(FunctionCallInfo call, int number, const char* what) {
   if (!call->args[number].isnull) return;
   ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("%s must not be null", what)));
@@ -290,16 +308,19 @@ NEAREST_FUNCTION(nearest_registry_change) {
   const auto* const data = reinterpret_cast<const TriggerData*>(fcinfo->context);
   const bool is_update = TRIGGER_FIRED_BY_UPDATE(data->tg_event);
   HeapTuple const result = is_update ? data->tg_newtuple : data->tg_trigtuple;
+  TableColumn column{};
   for (HeapTuple row : {data->tg_trigtuple, result}) {
     bool is_null = false;
     const Datum value =
         heap_getattr(row, kColumnField, RelationGetDescr(data->tg_relation), &is_null);
-    const TableColumn column = is_null ? TableColumn{} : to_column(DatumGetInt64(value));
+    column = is_null ? TableColumn{} : to_column(DatumGetInt64(value));
     if (is_there(column)) {
       announce(column.table);
     } else if (!TRIGGER_FIRED_BY_DELETE(data->tg_event) && row == result && !is_null) {
       return PointerGetDatum(nullptr);
     }
   }
-  return PointerGetDatum(result);
+  return PointerGetDatum(TRIGGER_FIRED_BY_INSERT(data->tg_event)
+                             ? restored(data->tg_relation, column, result)
+                             : result);
 }

@@ -4,13 +4,17 @@ extern "C" {
 #include "access/relation.h"
 #include "access/sysattr.h"
 #include "catalog/partition.h"
+#include "catalog/pg_index.h"
 #include "nodes/pg_list.h"
+#include "nodes/readfuncs.h"
 #include "optimizer/optimizer.h"
+#include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/relcache.h"
+#include "utils/syscache.h"
 }
 
 #include "pg/memory.hpp"
@@ -24,9 +28,14 @@ Bitmapset* columns_of(Relation index) {
   const AttrNumber column = index->rd_index->indkey.values[0];
   if (column > 0) return bms_make_singleton(column - FirstLowInvalidHeapAttributeNumber);
   Bitmapset* columns = nullptr;
-  List* const expressions = RelationGetIndexExpressions(index);
-  if (expressions != NIL) {
+  bool is_null = false;
+  // As it is stored: the relation cache would evaluate what is constant of it, which is code of the
+  // table's owner, with the rights of whoever only asks.
+  const Datum stored =
+      SysCacheGetAttr(INDEXRELID, index->rd_indextuple, Anum_pg_index_indexprs, &is_null);
+  if (!is_null) {
     constexpr Index kTable = 1;
+    const auto* const expressions = static_cast<List*>(stringToNode(TextDatumGetCString(stored)));
     pull_varattnos(static_cast<Node*>(linitial(expressions)), kTable, &columns);
   }
   return columns;
@@ -46,7 +55,7 @@ IndexModel read_column(Relation registry, const TableColumn& column) {
 IndexModel read_nearest(Relation registry, const TableColumn& column, const List* ancestors) {
   IndexModel model = read_column(registry, column);
   if (model.current != format::kNoModel || ancestors == NIL) return model;
-  const char* const name = get_attname(column.table, column.number, true);
+  const char* const name = name_of(column);
   if (name == nullptr) return model;
   ListCell* cell;
   foreach (cell, ancestors) {

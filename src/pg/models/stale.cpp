@@ -16,7 +16,7 @@ namespace {
 StaleIndexes setting() { return static_cast<StaleIndexes>(current_settings().stale_indexes); }
 
 /// How a message calls a model: "a", or "a", version "2".
-const char* name_of(Relation registry, HeapTuple row) {
+const char* model_of(Relation registry, HeapTuple row) {
   const char* const model = read_text(registry, row, kModelField);
   const char* const version = read_text(registry, row, kVersionField);
   return version == nullptr ? psprintf("\"%s\"", model)
@@ -29,12 +29,12 @@ const char* describe(Relation index, const IndexModel& model, std::uint64_t buil
   Relation registry = open_registry(schema_of_extension(index), AccessShareLock);
   if (registry != nullptr) {
     for_each_declaration(registry, &model.column, [&](HeapTuple row, const Declaration& one) {
-      if (one.is_current) is = name_of(registry, row);
-      if (one.stamp == model.counts_as(built)) was = name_of(registry, row);
+      if (one.is_current) is = model_of(registry, row);
+      if (one.stamp == model.counts_as(built)) was = model_of(registry, row);
     });
     relation_close(registry, AccessShareLock);
   }
-  const char* const column = get_attname(model.column.table, model.column.number, true);
+  const char* const column = name_of(model.column);
   if (is == nullptr || column == nullptr) return "It was built for another model.";
   if (was == nullptr) {
     return psprintf("The model of column \"%s\" is %s, the index was built for another one.",

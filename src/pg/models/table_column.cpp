@@ -1,10 +1,13 @@
 #include "pg/models/table_column.hpp"
 
 extern "C" {
+#include "access/htup_details.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_attribute.h"
 #include "lib/stringinfo.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
 }
 
 #include <cstring>
@@ -35,8 +38,14 @@ TableColumn find_column(const char* text) {
 
 }  // namespace
 
-bool is_there(const TableColumn& column) {
-  return OidIsValid(column.table) && get_attname(column.table, column.number, true) != nullptr;
+const char* name_of(const TableColumn& column) {
+  // Unlike get_attname, which knows the names of dropped columns too.
+  const HeapTuple attribute = SearchSysCacheAttNum(column.table, column.number);
+  if (!HeapTupleIsValid(attribute)) return nullptr;
+  const char* const name =
+      pstrdup(NameStr(reinterpret_cast<Form_pg_attribute>(GETSTRUCT(attribute))->attname));
+  ReleaseSysCache(attribute);
+  return name;
 }
 
 }  // namespace nearest::pg::models
@@ -59,8 +68,7 @@ NEAREST_FUNCTION(nearest_column_in) {
 NEAREST_FUNCTION(nearest_column_out) {
   using namespace nearest::pg::models;
   const TableColumn column = to_column(PG_GETARG_INT64(0));
-  const char* const name =
-      OidIsValid(column.table) ? get_attname(column.table, column.number, true) : nullptr;
+  const char* const name = name_of(column);
   const char* const table = name == nullptr ? nullptr : get_rel_name(column.table);
   if (table == nullptr) PG_RETURN_CSTRING(pstrdup(kNone));
   const char* const schema = RelationIsVisible(column.table)

@@ -29,7 +29,8 @@ inline TableColumn to_column(std::int64_t number) {
   return {static_cast<Oid>(number >> 16), static_cast<AttrNumber>(number & 0xFFFF)};
 }
 
-/// Whether there is such a table, and it has the column still.
-bool is_there(const TableColumn& column);
+/// The name of the column, or null if there is no such table, or it has the column no more.
+const char* name_of(const TableColumn& column);
+inline bool is_there(const TableColumn& column) { return name_of(column) != nullptr; }
 
 }  // namespace nearest::pg::models

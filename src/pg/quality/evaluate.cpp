@@ -133,13 +133,24 @@ NEAREST_FUNCTION(nearest_evaluate) {
   verdict.has_passed = verdict.measured.recall.recall() >= verdict.threshold;
   if (is_stored) store(verdict, get_func_namespace(fcinfo->flinfo->fn_oid));
 
-  ResultRow row;
-  row.add_count(verdict.measured.recall.queries());
-  row.add_number(verdict.measured.recall.recall());
-  row.add_number(verdict.measured.recall.worst());
-  row.add(verdict.measured.latencies);
-  row.add(Float8GetDatum(verdict.threshold));
-  row.add(BoolGetDatum(verdict.has_passed));
-  row.add_text(verdict.settings);
-  PG_RETURN_DATUM(result_of(fcinfo, row));
+  enum {
+    kQueries,
+    kRecall,
+    kWorst,
+    kLatencies,
+    kNeeded = kLatencies + 3,
+    kPassed,
+    kSettings,
+    kColumns
+  };
+  nearest::pg::ResultRow<kColumns> row;
+  const nearest::core::RecallTally& recall = verdict.measured.recall;
+  row.set(kQueries, Int32GetDatum(static_cast<int32>(recall.queries())));
+  row.set_number(kRecall, recall.recall());
+  row.set_number(kWorst, recall.worst());
+  set_latencies(&row, kLatencies, verdict.measured.latencies);
+  row.set(kNeeded, Float8GetDatum(verdict.threshold));
+  row.set(kPassed, BoolGetDatum(verdict.has_passed));
+  row.set_text(kSettings, verdict.settings);
+  return row.finish(fcinfo);
 }

@@ -12,15 +12,26 @@ NEAREST_FUNCTION(nearest_recall) {
       time_exact(&session.rows, session.queries, arguments.k, session.truth.milliseconds);
   const Measurement measured =
       measure_index(&session.rows, session.queries, session.truth, arguments.k);
-  ResultRow row;
-  row.add_count(measured.recall.queries());
-  row.add_number(measured.recall.recall());
-  row.add_number(measured.recall.worst());
-  row.add_number(measured.recall.distance_ratio());
-  row.add(measured.latencies);
-  row.add(exact);
-  row.add(Int64GetDatum(session.truth.rows));
-  row.add_text(settings_text(session.own.index));
+  enum {
+    kQueries,
+    kRecall,
+    kWorst,
+    kDistanceRatio,
+    kLatencies,
+    kExactLatencies = kLatencies + 3,
+    kRows = kExactLatencies + 3,
+    kSettings,
+    kColumns
+  };
+  nearest::pg::ResultRow<kColumns> row;
+  row.set(kQueries, Int32GetDatum(static_cast<int32>(measured.recall.queries())));
+  row.set_number(kRecall, measured.recall.recall());
+  row.set_number(kWorst, measured.recall.worst());
+  row.set_number(kDistanceRatio, measured.recall.distance_ratio());
+  set_latencies(&row, kLatencies, measured.latencies);
+  set_latencies(&row, kExactLatencies, exact);
+  row.set_count(kRows, session.truth.rows);
+  row.set_text(kSettings, settings_text(session.own.index));
   close_session(&session);
-  PG_RETURN_DATUM(result_of(fcinfo, row));
+  return row.finish(fcinfo);
 }

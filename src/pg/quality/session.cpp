@@ -11,10 +11,7 @@ extern "C" {
 #include "utils/snapmgr.h"
 }
 
-#include <cmath>
-
 #include "pg/am/index_kind.hpp"
-#include "pg/result_row.hpp"
 
 namespace nearest::pg::quality {
 
@@ -112,22 +109,6 @@ char* settings_text(Relation index) {
 const char* main_setting(Relation index) {
   return psprintf("%s.%s", get_am_name(index->rd_rel->relam),
                   is_graph(index) ? "ef_search" : "probes");
-}
-
-void ResultRow::add_count(std::size_t count) { add(Int32GetDatum(static_cast<int32>(count))); }
-
-void ResultRow::add_number(double number) {
-  if (std::isnan(number)) {
-    add_null();
-  } else {
-    add(Float8GetDatum(number));
-  }
-}
-
-void ResultRow::add_text(const char* text) { add(CStringGetTextDatum(text)); }
-
-Datum result_of(FunctionCallInfo fcinfo, const ResultRow& row) {
-  return row_result(fcinfo, row.values, row.nulls, row.n);
 }
 
 }  // namespace nearest::pg::quality

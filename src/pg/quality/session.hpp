@@ -5,6 +5,7 @@
 
 #include "pg/quality/caller.hpp"
 #include "pg/quality/measure.hpp"
+#include "pg/result_row.hpp"
 
 namespace nearest::pg::quality {
 
@@ -53,33 +54,12 @@ char* settings_text(Relation index);
 /// The setting that recall depends on: hnsw.ef_search, ivfflat.probes or ivfpq.probes.
 const char* main_setting(Relation index);
 
-/// Columns of a result.
-struct ResultRow {
-  static constexpr int kMostColumns = 16;
-  Datum values[kMostColumns];
-  bool nulls[kMostColumns];
-  int n = 0;
-
-  void add(Datum value) {
-    values[n] = value;
-    nulls[n++] = false;
-  }
-  void add_null() {
-    values[n] = 0;
-    nulls[n++] = true;
-  }
-  void add_count(std::size_t count);
-  /// NaN: NULL.
-  void add_number(double number);
-  void add_text(const char* text);
-  void add(const Latencies& latencies) {
-    add_number(latencies.p50);
-    add_number(latencies.p95);
-    add_number(latencies.p99);
-  }
-};
-
-/// The row as the result of a function.
-Datum result_of(FunctionCallInfo fcinfo, const ResultRow& row);
+/// Into three columns.
+template <int kColumns>
+void set_latencies(ResultRow<kColumns>* row, int first, const Latencies& latencies) {
+  row->set_number(first, latencies.p50);
+  row->set_number(first + 1, latencies.p95);
+  row->set_number(first + 2, latencies.p99);
+}
 
 }  // namespace nearest::pg::quality

@@ -49,22 +49,32 @@ core::Ladder ladder_of(Relation index, std::size_t k) {
   return {1, inverted::read_meta(index).lists};
 }
 
-ResultRow row_of(const Rung& rung, const char* setting, bool is_chosen) {
-  ResultRow row;
-  row.add_text(setting);
-  row.add_count(static_cast<std::size_t>(rung.value));
-  row.add_number(rung.measured.recall.recall());
-  row.add_number(rung.measured.recall.worst());
-  row.add(rung.measured.latencies);
-  row.add(BoolGetDatum(is_chosen));
+enum Column {
+  kSetting,
+  kValue,
+  kReached,
+  kWorst,
+  kLatencies,
+  kChosen = kLatencies + 3,
+  kForSession,
+  kForDatabase,
+  kColumns
+};
+
+ResultRow<kColumns> row_of(const Rung& rung, const char* setting, bool is_chosen) {
+  ResultRow<kColumns> row;
+  row.set_text(kSetting, setting);
+  row.set(kValue, Int32GetDatum(static_cast<int32>(rung.value)));
+  row.set_number(kReached, rung.measured.recall.recall());
+  row.set_number(kWorst, rung.measured.recall.worst());
+  set_latencies(&row, kLatencies, rung.measured.latencies);
+  row.set(kChosen, BoolGetDatum(is_chosen));
   if (is_chosen) {
     const auto value = static_cast<long long>(rung.value);
-    row.add_text(psprintf("SET %s = %lld", setting, value));
-    row.add_text(psprintf("ALTER DATABASE %s SET %s = %lld",
+    row.set_text(kForSession, psprintf("SET %s = %lld", setting, value));
+    row.set_text(kForDatabase,
+                 psprintf("ALTER DATABASE %s SET %s = %lld",
                           quote_identifier(get_database_name(MyDatabaseId)), setting, value));
-  } else {
-    row.add_null();
-    row.add_null();
   }
   return row;
 }
@@ -109,7 +119,7 @@ NEAREST_FUNCTION(nearest_tune) {
   }
   std::sort(rungs, rungs + n, [](const Rung& a, const Rung& b) { return a.value < b.value; });
   for (std::size_t i = 0; i < n; ++i) {
-    ResultRow row = row_of(rungs[i], setting, rungs[i].value == ladder.found());
+    ResultRow<kColumns> row = row_of(rungs[i], setting, rungs[i].value == ladder.found());
     tuplestore_putvalues(result->setResult, result->setDesc, row.values, row.nulls);
   }
   close_session(&session);

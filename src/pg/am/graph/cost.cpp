@@ -2,24 +2,15 @@
 
 extern "C" {
 #include "access/genam.h"
-#include "nodes/nodeFuncs.h"
-#include "optimizer/cost.h"
-#include "optimizer/optimizer.h"
 #include "utils/rel.h"
-#include "utils/selfuncs.h"
-#include "utils/spccache.h"
 }
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "core/graph/params.hpp"
 #include "pg/am/common/path_cost.hpp"
-#include "pg/am/graph/order_use.hpp"
-#include "pg/am/graph/row_identity.hpp"
 #include "pg/am/graph/state.hpp"
-#include "pg/compat.hpp"
 #include "pg/models/stale.hpp"
 #include "pg/settings.hpp"
 
@@ -63,53 +54,38 @@ Shape shape_of(const GraphState& state, double nodes) {
 /// What scans of one index cost in one query.
 struct Model {
   Shape shape;
-  double rows;  ///< that the index has
   double ef_search;
-  double index_pages;
-  double page_cost;  ///< of a random page
-  double loop_count;
-  double heap_page_per_row;
-  double distance_cost;  ///< of one call
-  PlannerInfo* root;
+  PathFacts facts;
 
   /// Nodes that are visited to return so many rows: the first round, or as many as rows are read,
   /// since every node found is returned.
   double visits(double wanted) const {
     const double first = kFirstVisits + kVisitsPerWidth * ef_search;
-    return std::min(rows, std::max(first, read_rows(wanted)));
+    return std::min(facts.rows, std::max(first, read_rows(wanted)));
   }
 
   double read_rows(double wanted) const {
-    return std::min(rows, kRowsPerRow * wanted + kRowsAhead);
+    return std::min(facts.rows, kRowsPerRow * wanted + kRowsAhead);
   }
 
-  /// Index pages: nodes of one page are mostly visited at different times, so that they share it
-  /// only by chance.
-  double pages(double visited) const {
-    const double node_pages = std::max(1.0, std::min(index_pages, rows / shape.nodes_per_page));
-    const double one_scan = shape.entry_pages + node_pages * -std::expm1(-visited / node_pages);
-    if (loop_count <= 1) return one_scan;
-    const auto all_pages = static_cast<BlockNumber>(index_pages);
-    return index_pages_fetched(one_scan * loop_count, all_pages, index_pages, root) / loop_count;
+  /// Nodes of one page are mostly visited at different times, so that they share it only by chance.
+  double pages(double wanted) const {
+    const double node_pages =
+        std::max(1.0, std::min(facts.index_pages, facts.rows / shape.nodes_per_page));
+    return pages_in_loop(
+        facts, shape.entry_pages + node_pages * -std::expm1(-visits(wanted) / node_pages));
   }
 
-  Cost search_cost(double visited) const {
+  Cost search_cost(double wanted) const {
+    const double visited = visits(wanted);
     const double width = std::max(ef_search, visited / kVisitsPerWidth);
     const double per_visit = kVisitCost + shape.links * kLinkCost +
                              shape.link_words * kLinkWordCost + width * kBeamEntryCost;
-    return pages(visited) * page_cost + cpu_operator_cost * (kScanCost + visited * per_visit);
+    return pages(wanted) * facts.page_cost + cpu_operator_cost * (kScanCost + visited * per_visit);
   }
 
-  /// Before the first row.
-  Cost first_round() const { return search_cost(visits(0)); }
-
-  /// Until so many rows have been returned. Without what the planner adds itself: reading as many
-  /// rows of the table as the index has, for the part of the scan that is run.
   Cost until(double wanted) const {
-    const double read = read_rows(wanted);
-    const double ahead = std::max(0.0, read - wanted);
-    return search_cost(visits(wanted)) + read * distance_cost +
-           ahead * (heap_page_per_row * page_cost + cpu_tuple_cost);
+    return search_cost(wanted) + cost_of_rows(facts, read_rows(wanted), wanted);
   }
 };
 
@@ -120,7 +96,6 @@ bool keeps_order(const Settings& settings) {
 
 /// The shape of an index that can and may be scanned; false if there is none.
 bool read_shape(const IndexOptInfo* index, double rows, Shape* shape) {
-  if (index->hypothetical) return false;
   Relation relation = index_open(index->indexoid, NoLock);  // the planner holds a lock
   const GraphState* const state = try_load_state(relation);
   const bool is_usable = state != nullptr && !models::is_avoided(relation, state->meta.model_stamp);
@@ -133,46 +108,18 @@ bool read_shape(const IndexOptInfo* index, double rows, Shape* shape) {
 
 void estimate_cost(PlannerInfo* root, IndexPath* path, double loop_count, Cost* startup_cost,
                    Cost* total_cost, Selectivity* selectivity, double* correlation, double* pages) {
-  const IndexOptInfo* const index = path->indexinfo;
-  const RelOptInfo* const rel = index->rel;
   const Settings& settings = current_settings();
-
-  *selectivity = selectivity_of_predicate(root, index);
-  *correlation = 0;
-  *pages = index->pages;
+  const PathCost cost{startup_cost, total_cost, selectivity, correlation, pages};
   Model model{};
-  model.rows = std::max(1.0, std::rint(*selectivity * rel->tuples));
-  const bool is_ordered = path->indexorderbys != NIL;
-  const bool is_order_used = is_ordered && relies_on_order(root, path);
-  if (is_order_used) mark_relied_on(path);
-  if (!is_ordered || !read_shape(index, model.rows, &model.shape) ||
-      (!keeps_order(settings) && is_order_used) || needs_lost_ctid(rel)) {
-    *startup_cost = *total_cost = kCostedOut;
-    disable_path(&path->path);
+  PathFacts& facts = model.facts;
+  if (!read_path_facts(root, path, loop_count, cost, &facts) ||
+      !read_shape(path->indexinfo, facts.rows, &model.shape) ||
+      (facts.is_order_used && !keeps_order(settings))) {
+    cost_out(path, cost);
     return;
   }
-
   model.ef_search = settings.hnsw_ef_search;
-  model.index_pages = std::max<double>(index->pages, 1);
-  get_tablespace_page_costs(index->reltablespace, &model.page_cost, nullptr);
-  model.loop_count = loop_count;
-  model.heap_page_per_row = std::min(1.0, rel->pages / std::max(rel->tuples, 1.0));
-  QualCost distance;
-  cost_qual_eval(&distance, path->indexorderbys, root);
-  model.distance_cost = distance.per_tuple;
-  model.root = root;
-
-  // The planner draws a line from startup to total. It goes through the cost at the number of rows
-  // that is wanted, or that is of interest.
-  double part = 0;
-  double wanted = wanted_rows(root, rel, model.rows, model.ef_search, &part);
-  if (wanted < 0) {
-    wanted = std::min(model.rows, std::max(kRowsOfInterest, 2 * model.visits(0)));
-    part = wanted / model.rows;
-  }
-  *startup_cost = distance.startup + model.first_round();
-  *total_cost = *startup_cost + std::max(0.0, model.until(wanted) - model.first_round()) / part;
-  *pages = std::ceil(model.pages(model.visits(wanted)));
+  draw_cost(model, facts, model.ef_search, std::max(kRowsOfInterest, 2 * model.visits(0)), cost);
 }
 
 }  // namespace nearest::pg::graph

@@ -259,15 +259,11 @@ class Inserter {
     return bytes;
   }
 
-  /// About one node in twice the square root of all becomes an entry, so that the table grows as
-  /// the square root does.
   bool becomes_entry(core::NodeId id) const {
-    constexpr double kMostEntries = 1024;
     const double nodes =
         static_cast<double>(RelationGetNumberOfBlocks(index_)) * state_->shape.nodes_per_page;
-    const double one_in = nodes < kMostEntries * kMostEntries ? 2 * std::sqrt(nodes) : nodes;
     const std::uint64_t mixed = (row_.hash ^ id) * 0x9E37'79B9'7F4A'7C15U;
-    return static_cast<double>(mixed >> 11) * 0x1p-53 * one_in < 1;
+    return static_cast<double>(mixed >> 11) * 0x1p-53 < core::entry_chance(nodes);
   }
 
   /// Makes chosen neighbors link back. The nearest one that can keeps its link for good, so that

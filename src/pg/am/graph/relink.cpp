@@ -237,6 +237,9 @@ class Remover {
   // Entries ---------------------------------------------------------------------------------------
 
   /// Entries that leave give way to nodes near them. Leaves all entries that stay in entries_.
+  ///
+  /// An insert may add a node to the table that is chosen here just now. Both then stay, which does
+  /// searches no harm, until the next time.
   void replace_entries() {
     entries_ = {};
     format::ChainGuard guard;
@@ -248,6 +251,7 @@ class Remover {
       block = page.next;
     }
     std::sort(entries_.begin(), entries_.end());
+    core::ArenaArray<core::NodeId> doubles = take_doubles();
     const std::size_t wanted =
         core::entry_count(std::size_t{n_blocks_} * shape_.nodes_per_page - leaving_.size());
     std::size_t n_left = entries_.size();
@@ -255,6 +259,12 @@ class Remover {
       const EntryPage page = read_entry_page(index_, state_, block);
       for (std::size_t i = 0; i < page.n; ++i) {
         delay_vacuum();
+        if (core::NodeId* const again = std::find(doubles.begin(), doubles.end(), page.ids[i]);
+            again != doubles.end()) {
+          *again = core::kNoNode;
+          replace_entry(block, page.ids[i], core::kNoNode);
+          continue;
+        }
         if (!leaving_.has(page.ids[i])) continue;
         const bool is_spare =
             n_left > kMostEntriesTimes * wanted || (n_left > wanted && links_to_entry(page.ids[i]));
@@ -265,6 +275,21 @@ class Remover {
       }
       block = page.next;
     }
+  }
+
+  /// Takes out of entries_, and returns, what is there once more.
+  core::ArenaArray<core::NodeId> take_doubles() {
+    core::ArenaArray<core::NodeId> doubles;
+    std::size_t n = 0;
+    for (const core::NodeId id : entries_) {
+      if (n > 0 && entries_[n - 1] == id) {
+        doubles.push_back(range_arena_, id);
+      } else {
+        entries_[n++] = id;
+      }
+    }
+    entries_.set_size(n);
+    return doubles;
   }
 
   bool is_entry(core::NodeId id) const {

@@ -2,11 +2,7 @@
 
 extern "C" {
 #include "access/genam.h"
-#include "optimizer/cost.h"
-#include "optimizer/optimizer.h"
 #include "utils/rel.h"
-#include "utils/selfuncs.h"
-#include "utils/spccache.h"
 }
 
 #include <algorithm>
@@ -14,11 +10,8 @@ extern "C" {
 
 #include "core/ivf/rank_lists.hpp"
 #include "pg/am/common/path_cost.hpp"
-#include "pg/am/graph/order_use.hpp"
-#include "pg/am/graph/row_identity.hpp"
 #include "pg/am/inverted/probes.hpp"
 #include "pg/am/inverted/state.hpp"
-#include "pg/compat.hpp"
 #include "pg/models/stale.hpp"
 
 namespace nearest::pg::inverted {
@@ -43,20 +36,14 @@ constexpr double kVectorDimCost = 0.006;  // of a vector instead of a code
 
 /// Up to this many rows, a scan whose limit is not known should be priced rightly; and as many are
 /// supposed for LIMIT $1.
-constexpr double kRowsOfInterest = 1000, kUsualRows = 100;
+constexpr double kRowsOfInterest = 1000, kUsualRows = 40;
 
 /// What scans of one index cost in one query.
 struct Model {
   format::InvertedMeta meta;
   format::ListShape shape;
-  double rows;  ///< that the index has
   double probes;
-  double index_pages;
-  double page_cost;  ///< of a random page
-  double loop_count;
-  double heap_page_per_row;
-  double distance_cost;  ///< of one call
-  PlannerInfo* root;
+  PathFacts facts;
 
   bool has_vectors() const { return format::has_vectors(meta); }
   bool is_estimated() const {
@@ -65,11 +52,11 @@ struct Model {
   }
 
   double read_rows(double wanted) const {
-    return std::min(rows, kRowsPerRow * wanted + kRowsAhead);
+    return std::min(facts.rows, kRowsPerRow * wanted + kRowsAhead);
   }
   /// The part of the lists that has so many rows, or all that are probed.
   double part_of_lists(double wanted) const {
-    return std::min(1.0, std::max(probes / meta.lists, read_rows(wanted) / rows));
+    return std::min(1.0, std::max(probes / meta.lists, read_rows(wanted) / facts.rows));
   }
   double centroids() const {
     if (!core::is_trained_by_groups(meta.lists)) return meta.lists;
@@ -78,22 +65,21 @@ struct Model {
   }
   /// Rows whose cold codes are read.
   double refined(double wanted) const {
-    if (!is_estimated()) return rows * part_of_lists(wanted);
-    return std::min(rows, kRefinedPerRow * read_rows(wanted) + kRefinedAhead);
+    if (!is_estimated()) return facts.rows * part_of_lists(wanted);
+    return std::min(facts.rows, kRefinedPerRow * read_rows(wanted) + kRefinedAhead);
   }
 
   double pages(double wanted) const {
     const double part = part_of_lists(wanted);
-    const double hot_pages = rows / shape.slots + 0.5 * meta.lists;
+    const double hot_pages = facts.rows / shape.slots + 0.5 * meta.lists;
     const double centroid_pages =
         meta.lists > 1 ? centroids() / format::centroids_per_page(meta.dim, BLCKSZ) : 0;
-    const double cold_pages = std::max(1.0, index_pages - hot_pages);
+    // Of the probed lists: a cold page belongs to a list page.
+    const double cold_pages = std::max(1.0, part * (facts.index_pages - hot_pages));
     const double cold =
         shape.cold_bytes == 0 ? 0 : cold_pages * -std::expm1(-refined(wanted) / cold_pages);
-    const double one_scan = std::min(index_pages, centroid_pages + part * hot_pages + cold);
-    if (loop_count <= 1) return one_scan;
-    const auto all_pages = static_cast<BlockNumber>(index_pages);
-    return index_pages_fetched(one_scan * loop_count, all_pages, index_pages, root) / loop_count;
+    return pages_in_loop(facts,
+                         std::min(facts.index_pages, centroid_pages + part * hot_pages + cold));
   }
 
   Cost search_cost(double wanted) const {
@@ -102,24 +88,19 @@ struct Model {
     const double per_dim = has_vectors() ? kVectorDimCost : kRefineDimCost;
     const double operators = kScanCost +
                              centroids() * (kCentroidCost + kCentroidDimCost * meta.dim) +
-                             part * meta.lists * kListCost + part * rows * per_code +
+                             part * meta.lists * kListCost + part * facts.rows * per_code +
                              refined(wanted) * (kRefineCost + per_dim * meta.dim);
-    return pages(wanted) * page_cost + cpu_operator_cost * operators;
+    return pages(wanted) * facts.page_cost + cpu_operator_cost * operators;
   }
 
-  /// Until so many rows have been returned. Without what the planner adds itself: reading as many
-  /// rows of the table as the index has, for the part of the scan that is run.
   Cost until(double wanted) const {
     const double read = has_vectors() ? wanted : read_rows(wanted);
-    const double ahead = std::max(0.0, read - wanted);
-    return search_cost(wanted) + read * distance_cost +
-           ahead * (heap_page_per_row * page_cost + cpu_tuple_cost);
+    return search_cost(wanted) + cost_of_rows(facts, read, wanted);
   }
 };
 
 /// What costs depend on, of an index that can and may be scanned; false otherwise.
 bool read_shape(const IndexOptInfo* index, Model* model) {
-  if (index->hypothetical) return false;
   Relation relation = index_open(index->indexoid, NoLock);  // the planner holds a lock
   const bool is_usable = try_load_shape(relation, &model->meta) &&
                          !models::is_avoided(relation, model->meta.model_stamp);
@@ -132,47 +113,18 @@ bool read_shape(const IndexOptInfo* index, Model* model) {
 
 void estimate_cost(PlannerInfo* root, IndexPath* path, double loop_count, Cost* startup_cost,
                    Cost* total_cost, Selectivity* selectivity, double* correlation, double* pages) {
-  const IndexOptInfo* const index = path->indexinfo;
-  const RelOptInfo* const rel = index->rel;
   const Settings& settings = current_settings();
-
-  *selectivity = selectivity_of_predicate(root, index);
-  *correlation = 0;
-  *pages = index->pages;
+  const PathCost cost{startup_cost, total_cost, selectivity, correlation, pages};
   Model model{};
-  model.rows = std::max(1.0, std::rint(*selectivity * rel->tuples));
-  const bool is_ordered = path->indexorderbys != NIL;
-  const bool is_order_used = is_ordered && graph::relies_on_order(root, path);
-  if (is_order_used) graph::mark_relied_on(path);
-  if (!is_ordered || !read_shape(index, &model) ||
-      (is_order_used && !keeps_order(model.meta, settings)) || graph::needs_lost_ctid(rel)) {
-    *startup_cost = *total_cost = kCostedOut;
-    disable_path(&path->path);
+  PathFacts& facts = model.facts;
+  if (!read_path_facts(root, path, loop_count, cost, &facts) ||
+      !read_shape(path->indexinfo, &model) ||
+      (facts.is_order_used && !keeps_order(model.meta, settings))) {
+    cost_out(path, cost);
     return;
   }
-
   model.probes = static_cast<double>(probes_of(model.meta, settings).first);
-  model.index_pages = std::max<double>(index->pages, 1);
-  get_tablespace_page_costs(index->reltablespace, &model.page_cost, nullptr);
-  model.loop_count = loop_count;
-  model.heap_page_per_row = std::min(1.0, rel->pages / std::max(rel->tuples, 1.0));
-  QualCost distance;
-  cost_qual_eval(&distance, path->indexorderbys, root);
-  model.distance_cost = distance.per_tuple;
-  model.root = root;
-
-  // The planner draws a line from startup to total. It goes through the cost at the number of rows
-  // that is wanted, or that is of interest.
-  double part = 0;
-  double wanted = wanted_rows(root, rel, model.rows, kUsualRows, &part);
-  if (wanted < 0) {
-    wanted = std::min(model.rows, kRowsOfInterest);
-    part = wanted / model.rows;
-  }
-  const Cost first = model.search_cost(0);
-  *startup_cost = distance.startup + first;
-  *total_cost = *startup_cost + std::max(0.0, model.until(wanted) - first) / part;
-  *pages = std::ceil(model.pages(wanted));
+  draw_cost(model, facts, kUsualRows, kRowsOfInterest, cost);
 }
 
 }  // namespace nearest::pg::inverted

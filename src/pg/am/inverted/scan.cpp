@@ -8,7 +8,7 @@ extern "C" {
 
 #include "pg/am/common/last_scan.hpp"
 #include "pg/am/common/order_scan.hpp"
-#include "pg/am/graph/order_use.hpp"
+#include "pg/am/common/order_use.hpp"
 #include "pg/am/inverted/probes.hpp"
 #include "pg/am/inverted/row_supply.hpp"
 #include "pg/compat.hpp"
@@ -180,7 +180,7 @@ void begin(IndexScanDesc scan) {
   models::check_scan(scan->indexRelation, state->index->meta.model_stamp);
   // As they are when the scan begins: a cursor goes on as it began.
   state->probes = probes_of(state->index->meta, current_settings());
-  if (scan->numberOfOrderBys > 0 && graph::is_relied_on(scan->orderByData[0])) {
+  if (scan->numberOfOrderBys > 0 && is_relied_on(scan->orderByData[0])) {
     // Planned when the mode kept the order, or for want of any other plan.
     state->is_strict = true;
   }

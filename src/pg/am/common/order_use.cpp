@@ -1,4 +1,4 @@
-#include "pg/am/graph/order_use.hpp"
+#include "pg/am/common/order_use.hpp"
 
 extern "C" {
 #include "catalog/pg_collation.h"
@@ -13,7 +13,7 @@ extern "C" {
 
 #include "pg/compat.hpp"
 
-namespace nearest::pg::graph {
+namespace nearest::pg {
 namespace {
 
 const EquivalenceClass* merged(const EquivalenceClass* ec) {
@@ -204,4 +204,4 @@ void mark_relied_on(IndexPath* path) {
 
 bool is_relied_on(const ScanKeyData& order_by) { return order_by.sk_collation == kReliedOn; }
 
-}  // namespace nearest::pg::graph
+}  // namespace nearest::pg

@@ -8,7 +8,7 @@ extern "C" {
 #include "nodes/pathnodes.h"
 }
 
-namespace nearest::pg::graph {
+namespace nearest::pg {
 
 /// Whether a plan of the query, or of one around it, may take the order of the path's rows for
 /// more than an ORDER BY [LIMIT]: for groups, DISTINCT, windows, a merge join, a set operation, the
@@ -23,4 +23,4 @@ void mark_relied_on(IndexPath* path);
 /// Whether the plan of a scan with this ORDER BY was marked.
 bool is_relied_on(const ScanKeyData& order_by);
 
-}  // namespace nearest::pg::graph
+}  // namespace nearest::pg

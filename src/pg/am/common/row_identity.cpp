@@ -1,4 +1,4 @@
-#include "pg/am/graph/row_identity.hpp"
+#include "pg/am/common/row_identity.hpp"
 
 extern "C" {
 #include "access/htup_details.h"
@@ -11,7 +11,7 @@ extern "C" {
 
 #include <cstdint>
 
-namespace nearest::pg::graph {
+namespace nearest::pg {
 namespace {
 
 /// Does what the executor does with such a row, and looks.
@@ -43,4 +43,4 @@ bool needs_lost_ctid(const RelOptInfo* rel) {
   return answer == Answer::kLost;
 }
 
-}  // namespace nearest::pg::graph
+}  // namespace nearest::pg
