@@ -60,12 +60,13 @@ SELECT amname, amprocnum, amproc::regprocedure FROM pg_amproc JOIN pg_opfamily A
   JOIN pg_am AS a ON a.oid = opfmethod
 WHERE amproclefttype = 'vector'::regtype ORDER BY amname COLLATE "C", amprocnum, opfname COLLATE "C";
 
--- The objects of the extension, without array types, which are among them from version 17 on.
+-- The objects of the extension, without types of arrays and of tables' rows, which are among them from version 17 on.
 CREATE VIEW catalog_objects AS SELECT classid, objid, pg_describe_object(classid, objid, 0) AS object
   FROM pg_depend
   WHERE refclassid = 'pg_extension'::regclass
     AND refobjid = (SELECT oid FROM pg_extension WHERE extname = 'pg_nearest') AND deptype = 'e'
-    AND NOT (classid = 'pg_type'::regclass AND objid IN (SELECT typarray FROM pg_type));
+    AND NOT (classid = 'pg_type'::regclass AND objid IN (SELECT typarray FROM pg_type
+      UNION ALL SELECT reltype FROM pg_class WHERE relkind <> 'c'));
 -- what users can name has a comment
 SELECT object FROM catalog_objects
 WHERE classid NOT IN ('pg_cast'::regclass, 'pg_opfamily'::regclass)

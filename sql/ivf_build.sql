@@ -22,15 +22,15 @@ END $$;
 CREATE FUNCTION ivf_check(items regclass) RETURNS TABLE (rows bigint, missing bigint, surplus bigint, itself bigint)
   LANGUAGE plpgsql SET enable_sort = off AS $$
 BEGIN
-  EXECUTE ivf_by_index(format('CREATE TEMP TABLE ivf_found AS SELECT ctid AS row, id FROM %s ORDER BY v <-> ivf_point(1, 8)', items));
+  EXECUTE ivf_by_index(format('CREATE TEMP TABLE ivf_found AS SELECT id FROM %s ORDER BY v <-> ivf_point(1, 8)', items));
   SET LOCAL enable_seqscan = on;
   SET LOCAL enable_indexscan = off;
-  EXECUTE format('CREATE TEMP TABLE ivf_exact AS SELECT ctid AS row, id FROM %s', items);
+  EXECUTE format('CREATE TEMP TABLE ivf_exact AS SELECT id FROM %s', items);
   SET LOCAL enable_indexscan = on;
   SET LOCAL enable_seqscan = off;
   RETURN QUERY EXECUTE ivf_by_index(format('SELECT (SELECT count(*) FROM ivf_found),
-    (SELECT count(*) FROM (SELECT row, id FROM ivf_exact EXCEPT ALL SELECT row, id FROM ivf_found) AS t),
-    (SELECT count(*) FROM (SELECT row, id FROM ivf_found EXCEPT ALL SELECT row, id FROM ivf_exact) AS t),
+    (SELECT count(*) FROM (TABLE ivf_exact EXCEPT ALL TABLE ivf_found) AS t),
+    (SELECT count(*) FROM (TABLE ivf_found EXCEPT ALL TABLE ivf_exact) AS t),
     (SELECT count(*) FROM %1$s AS a, LATERAL (SELECT b.v FROM %1$s AS b ORDER BY b.v <-> a.v LIMIT 1) AS c
       WHERE a.id %% 50 = 0 AND a.v = c.v)', items));
   DROP TABLE ivf_found, ivf_exact;

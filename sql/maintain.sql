@@ -181,7 +181,9 @@ ALTER SYSTEM SET nearest.maintenance_window = '02:00-05:60';
 ALTER SYSTEM SET nearest.maintenance_window = '02:00-';
 ALTER SYSTEM SET nearest.maintenance_window = 'nights';
 ALTER SYSTEM SET nearest.maintenance_databases = 'a,,b';
+\set VERBOSITY sqlstate
 ALTER SYSTEM SET nearest.maintenance_naptime = 0;
+\set VERBOSITY default
 SET nearest.maintenance_window = '02:00-05:00';
 SET nearest.maintenance_unused_share = 0;
 SELECT name, setting, unit, context FROM pg_settings WHERE name LIKE 'nearest.maintenance%' ORDER BY name;

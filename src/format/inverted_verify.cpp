@@ -25,8 +25,13 @@ bool is_known(const InvertedMeta& meta) {
 
 const char* code_fault(const InvertedMeta& meta, std::size_t block_bytes) {
   const bool is_product = meta.codec == Codec::kProduct;
+  // Vectors have signs in front of them, always turned the same way.
+  if (has_vectors(meta) && (is_product || meta.rotation != Rotation::kRandom)) {
+    return "It has codes that vectors do not have.";
+  }
   if (is_product && meta.bits != 4 && meta.bits != 8) return "It has codes of an unknown width.";
-  if (meta.refine == Refine::kExtraBits && (is_product || meta.bits < 2 || meta.bits > 8)) {
+  const bool has_levels = meta.refine == Refine::kExtraBits;
+  if (has_levels ? is_product || meta.bits < 2 || meta.bits > 8 : !is_product && meta.bits != 1) {
     return "It has levels of an unknown width.";
   }
   const std::uint32_t most_by_dim = is_product ? meta.dim : (meta.dim + 3) / 4;
@@ -359,6 +364,9 @@ const char* inverted_meta_fault(const InvertedMeta& meta, std::size_t block_byte
     return "It does not say where its lists are.";
   }
   if (meta.drift_block == kNoBlock) return "It does not say where its drift page is.";
+  if (meta.codec == Codec::kProduct && meta.codebook_block == kNoBlock) {
+    return "It does not say where its codebooks are.";
+  }
   if (meta.rotation == Rotation::kTrained &&
       (meta.matrix_block == kNoBlock || meta.dim > core::kMaxTurnDim)) {
     return "It does not say where its rotation is.";

@@ -106,6 +106,13 @@ inline void disable_path(Path* path) {
 #endif
 }
 
+/// Room for a page that is read past shared buffers.
+#if PG_VERSION_NUM >= 160000
+using PageRoom = PGIOAlignedBlock;  // as direct I/O asks
+#else
+using PageRoom = PGAlignedBlock;
+#endif
+
 /// Whether the server would accept a page that it read from a file.
 inline bool is_page_verified(Page page, BlockNumber block) {
 #if PG_VERSION_NUM >= 180000

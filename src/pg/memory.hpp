@@ -4,6 +4,7 @@
 #include "pg/postgres.hpp"
 
 extern "C" {
+#include "storage/shmem.h"  // mul_size
 #include "utils/memutils.h"
 }
 

@@ -58,6 +58,37 @@ TEST(InvertedVerify, meta_that_cannot_be_has_a_fault) {
   expect_fault([](InvertedMeta& meta) { meta.drift_block = kNoBlock; });
   expect_fault([](InvertedMeta& meta) { meta.centroids_block = kNoBlock; });
   expect_fault([](InvertedMeta& meta) { meta.rotation = Rotation::kTrained; });
+  expect_fault([](InvertedMeta& meta) { meta.bits = 0; });
+  expect_fault([](InvertedMeta& meta) { meta.bits = 2; });
+  const auto make_product = [](InvertedMeta& meta) {
+    meta.codec = Codec::kProduct;
+    meta.bits = 4;
+    meta.codebook_block = 4;
+  };
+  InvertedMeta product = sound_meta();
+  make_product(product);
+  EXPECT_EQ(inverted_meta_fault(product, kBlockBytes), nullptr);
+  expect_fault([&](InvertedMeta& meta) {
+    make_product(meta);
+    meta.codebook_block = kNoBlock;
+  });
+}
+
+TEST(InvertedVerify, vectors_have_signs_in_front_of_them) {
+  InvertedMeta flat = sound_meta();
+  flat.refine = Refine::kFloat;
+  EXPECT_EQ(inverted_meta_fault(flat, kBlockBytes), nullptr);
+  const auto expect_fault = [&](auto&& damage) {
+    InvertedMeta meta = flat;
+    damage(meta);
+    EXPECT_NE(inverted_meta_fault(meta, kBlockBytes), nullptr);
+  };
+  expect_fault([](InvertedMeta& meta) { meta.rotation = Rotation::kNone; });
+  expect_fault([](InvertedMeta& meta) {
+    meta.codec = Codec::kProduct;
+    meta.bits = 4;
+    meta.codebook_block = 4;
+  });
 }
 
 TEST(InvertedVerify, list_pages_are_of_their_list) {

@@ -1,18 +1,13 @@
-# Whatever is damaged in an ivfflat or ivfpq index, the server neither stops nor hangs: planning works, searches,
-# inserts and VACUUM give an answer or the error of a damaged index, and nearest_check names a damaged block, unless
-# the bytes have no meaning that could be checked.
-#
-# Each damage gets a table and an index of its own, whose files are copies of a template's, written while the
-# server is down. The offsets here are those of src/format: a change of the format changes this test.
+# Damages of ivfflat and ivfpq indexes: DamagedIndexes.pm. The offsets here are those of src/format: a change of the
+# format changes this test.
 use strict;
 use warnings;
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
+use FindBin;
+use lib $FindBin::RealBin;
+use DamagedIndexes;
 use Test::More;
 
-my $block_size = 8192;
-my $content = 24;               # offset of our bytes in a page
-my $trailer = $block_size - 8;
+my ($content, $trailer, $block_size) = ($DamagedIndexes::content, $DamagedIndexes::trailer, $DamagedIndexes::block_size);
 my %kind_name = (1 => 'meta', 7 => 'floats', 8 => 'centroids', 9 => 'directory', 10 => 'list', 11 => 'cold', 12 => 'drift');
 my ($dim, $header_bytes) = (8, 32);    # of vectors; of what is before a cold code
 
@@ -24,76 +19,40 @@ my %template = (
   half => [ '<->', 'ivfpq (v vector_l2_ops) WITH (lists = 3, refine = half, rotation = none)', 48 ],
 );
 
-my $node = PostgreSQL::Test::Cluster->new('damage');
-$node->init;
-$node->append_conf('postgresql.conf', q{
-  autovacuum = off
-  shared_buffers = '64MB'
-  max_locks_per_transaction = 4000
-  log_min_error_statement = panic
-  restart_after_crash = off
-  client_min_messages = warning
-});
-$node->start;
-
 # Lists of more pages than one, with dead slots, zero vectors, and NULLs: every kind of page.
-$node->safe_psql('postgres', q{
-  CREATE EXTENSION pg_nearest;
-  CREATE TABLE rows (id integer, v vector(8));
-  INSERT INTO rows SELECT i, ARRAY(SELECT sin(i * j) FROM generate_series(1, 8) AS j)::vector
-    FROM generate_series(1, 1500) AS i;
-  INSERT INTO rows SELECT 2000 + i, '[0,0,0,0,0,0,0,0]' FROM generate_series(1, 5) AS i;
-  INSERT INTO rows SELECT 3000 + i, NULL FROM generate_series(1, 5) AS i;
-});
-for my $name (sort keys %template)
-{
-  $node->safe_psql('postgres', qq{
-    CREATE TABLE rows_$name AS TABLE rows;
-    CREATE INDEX index_$name ON rows_$name USING $template{$name}[1];
-    DELETE FROM rows_$name WHERE id % 20 = 7;
-  });
-  # frozen, so that its rows are no older than the tables that they are copied to
-  $node->safe_psql('postgres', "VACUUM (FREEZE) rows_$name");
-  is($node->safe_psql('postgres', "SELECT trained AND rows + zero_rows = 1430 AND dead_slots = 75 FROM nearest_check('index_$name')"),
-    't', "$name: there is nothing wrong with the template");
-}
-$node->safe_psql('postgres', 'CHECKPOINT');
+my $damaged = DamagedIndexes->new(
+  templates => \%template,
+  rows => q{
+    INSERT INTO rows SELECT i, ARRAY(SELECT sin(i * j) FROM generate_series(1, 8) AS j)::vector
+      FROM generate_series(1, 1500) AS i;
+    INSERT INTO rows SELECT 2000 + i, '[0,0,0,0,0,0,0,0]' FROM generate_series(1, 5) AS i;
+    INSERT INTO rows SELECT 3000 + i, NULL FROM generate_series(1, 5) AS i;
+  },
+  change => sub { return "DELETE FROM $_[0] WHERE id % 20 = 7;"; });
+my $node = $damaged->{node};
+is($node->safe_psql('postgres', "SELECT trained AND rows + zero_rows = 1430 AND dead_slots = 75 FROM nearest_check('index_$_')"),
+  't', "$_: there is nothing wrong with the template") for sort keys %template;
 
-# Pages of a relation, as they are in its file.
-sub path_of { return $node->data_dir . '/' . $node->safe_psql('postgres', "SELECT pg_relation_filepath('$_[0]')"); }
-
-sub read_pages { my $bytes = slurp_file(path_of($_[0])); return map { substr($bytes, $_ * $block_size, $block_size) } 0 .. length($bytes) / $block_size - 1; }
-
-# Damages: [template, block, offset in the page, new bytes, must nearest_check find it?, what]
-my @damages;
-my (%seen, %kinds_damaged);
+my %kinds_damaged;
 
 sub damage
 {
   my ($on, $offset, $bytes, $must_find, $what) = @_;
-  my ($name, $pages, $block, $kind) = @$on;
-  return if substr($pages->[$block], $offset, length $bytes) eq $bytes;
-  return if $seen{"$name $block $offset $bytes"}++;
-  push @damages, [ $name, $block, $offset, $bytes, $must_find, "$kind: $what" ];
-  $kinds_damaged{$kind} = 1;
+  my $kind = $on->[3];
+  $kinds_damaged{$kind} = 1 if $damaged->damage($on, $offset, $bytes, $must_find, "$kind: $what");
   return;
 }
 
-# Flips bits of every byte of a range. masks: of each flip.
-sub flip
-{
-  my ($on, $offset, $n, $masks, $must_find, $what) = @_;
-  for my $at ($offset .. $offset + $n - 1)
-  {
-    damage($on, $at, chr(ord(substr($on->[1][ $on->[2] ], $at, 1)) ^ $_), $must_find, $what) for @$masks;
-  }
-  return;
-}
+sub flip { my ($on, @range) = @_; $damaged->flip($on, @range[ 0 .. $#range - 1 ], "$on->[3]: $range[-1]"); return; }
 
 sub damage_meta
 {
   my ($on, $n) = @_;
-  flip($on, $content, 29, [ 1, 0x80 ], 1, 'magic to bits');
+  flip($on, $content, 14, [ 1, 0x80 ], 1, 'magic to codec');
+  # no other page tells whether codes were turned; vectors have codes that always are
+  flip($on, $content + 14, 1, [1], $on->[0] =~ /flat|product/, 'rotation');
+  flip($on, $content + 14, 1, [0x80], 1, 'rotation');
+  flip($on, $content + 15, 14, [ 1, 0x80 ], 1, 'refine to bits');
   flip($on, $content + 29, 1, [1], 0, 'whether pages have left lists');
   flip($on, $content + 29, 3, [ 2, 0x80 ], 1, 'reserved');
   flip($on, $content + 32, 8, [1], 1, 'seed');
@@ -253,7 +212,7 @@ my %damage_of = (meta => \&damage_meta, directory => \&damage_directory, centroi
 
 for my $name (sort keys %template)
 {
-  my @pages = read_pages("index_$name");
+  my @pages = $damaged->pages_of($name);
   my $slots = $node->safe_psql('postgres', "SELECT slots_per_page FROM nearest_check('index_$name')");
   my $cold_per_page = int(($trailer - $content - 8) / $template{$name}[2]);
   my $n_cold = int(($slots + $cold_per_page - 1) / $cold_per_page);
@@ -278,103 +237,18 @@ for my $name (sort keys %template)
 }
 is(join(' ', sort keys %kinds_damaged), join(' ', sort values %kind_name), 'every kind of page is damaged');
 
-# Of all these some are tried, others in each run, or all of them on demand.
-my $share = $ENV{PG_NEAREST_ALL_DAMAGES} ? 1 : 1 + int(@damages / 180);
-my $first = ($ENV{PG_NEAREST_SEED} // time) % $share;
-note 'PG_NEAREST_SEED=' . $first . ', of ' . @damages . ' damages';
-@damages = map { $damages[$_] } grep { $_ % $share == $first } 0 .. $#damages;
-
-$node->safe_psql('postgres', 'BEGIN; ' . join('', map {
-  "CREATE TABLE t$_ (id integer, v vector(8)); CREATE INDEX i$_ ON t$_ USING $template{ $damages[$_][0] }[1];"
-} 0 .. $#damages) . 'COMMIT; CHECKPOINT;');
-my %path = map { split /\|/ } split /\n/, $node->safe_psql('postgres',
-  q{SELECT relname, pg_relation_filepath(oid) FROM pg_class WHERE relname ~ '^([ti]\d+|(rows|index)_.*)$'});
-$node->stop;
-my %file = map { $_ => slurp_file($node->data_dir . "/$path{$_}") } map { ("rows_$_", "index_$_") } keys %template;
-
-sub write_file
-{
-  my ($path, $bytes) = @_;
-  open my $file, '>:raw', $node->data_dir . "/$path" or die "$path: $!";
-  print $file $bytes;
-  close $file or die $!;
-  return;
-}
-for my $i (0 .. $#damages)
-{
-  my ($name, $block, $offset, $bytes) = @{ $damages[$i] };
-  my $damaged = $file{"index_$name"};
-  substr($damaged, $block * $block_size + $offset, length $bytes) = $bytes;
-  write_file($path{"i$i"}, $damaged);
-  write_file($path{"t$i"}, $file{"rows_$name"});
-}
-$node->start;
-
-# Everything that reads or changes an index. What is written goes to the standard error, in the order of errors.
-my $script = q{
-\set VERBOSITY verbose
-SET statement_timeout = '20s';
-SET enable_seqscan = off;
-SET client_min_messages = error;
-};
-for my $i (0 .. $#damages)
-{
-  my $by = $template{ $damages[$i][0] }[0];
-  my $try = sub { $script .= "\\warn >>> $i $_[0]\n$_[1];\n"; return; };
-  $try->('check', "SELECT nearest_check('i$i')");
-  $try->('drift', "SELECT nearest_drift('i$i'), nearest_drift_figures('i$i')");
-  $try->('plan', "EXPLAIN SELECT id FROM t$i ORDER BY v $by '[1,2,3,4,5,6,7,8]' LIMIT 3");
-  $try->('search', "SELECT id FROM t$i ORDER BY v $by '[1,2,3,4,5,6,7,8]' LIMIT 10");
-  $try->('search far', "SELECT id FROM t$i ORDER BY v $by '[1e30,2,3,4,5,6,7,8]' LIMIT 10");
-  $try->('search all', "SELECT count(*) FROM (SELECT id FROM t$i ORDER BY v $by '[1,1,1,1,1,1,1,1]') AS all_rows");
-  $try->('search NULL', "SELECT count(*) FROM (SELECT id FROM t$i ORDER BY v $by (SELECT NULL::vector)) AS all_rows");
-  $try->('search zero', "SELECT id FROM t$i ORDER BY v $by '[0,0,0,0,0,0,0,0]' LIMIT 200");
-  $try->("insert $_", "INSERT INTO t$i SELECT 5000, '$_' FROM generate_series(1, 10)")
-    for '[1,1,1,1,1,1,1,1]', '[0,0,0,0,0,0,0,0]', '[0.9,-0.8,0.7,0.6,0.5,0.4,0.3,0.2]';
-  $try->('insert NULL', "INSERT INTO t$i VALUES (5000, NULL)");
-  $try->('delete', "DELETE FROM t$i WHERE id % 3 = 0");
-  $try->('vacuum', "VACUUM t$i");
-  $try->('check again', "SELECT nearest_check('i$i')");
-  $try->('search again', "SELECT id FROM t$i ORDER BY v $by '[1,2,3,4,5,6,7,8]' LIMIT 10");
-}
-$script .= "\\warn >>> end\n";
-my ($out, $messages);
-IPC::Run::run([ 'psql', '-XAtq', '-d', $node->connstr('postgres') ], '<', \$script, '>', \$out, '2>', \$messages);
-like($messages, qr/^>>> end$/m, 'one session lives through it all');
-ok($node->safe_psql('postgres', 'SELECT true'), 'and so does the server');
-
-# Errors by damage and statement.
-my (%found, %errors, @bad);
-my $current = '';
-for my $line (split /\n/, $messages)
-{
-  if ($line =~ /^>>> (.*)/) { $current = $1; }
-  elsif ($line =~ /^(?:psql:.*?: )?(ERROR|FATAL|PANIC|WARNING):  (\w{5}): (.*)/)
-  {
-    my ($state, $text) = ($2, $3);
-    my ($i, $statement) = $current =~ /^(\d+) (.*)/;
-    $errors{$state} += 1;
-    $found{$i} = $text if $statement eq 'check';
-    my $is_right = ($state eq 'XX002' && $text =~ /^(block \d+ of )?index "i\d+"/)
-      || ($state eq 'XX001' && $text =~ /^(invalid page in block|could not read block)/)
-      || ($state eq 'XX000' && $text =~ /^index returned tuples in wrong order/ && $statement =~ /^search/);
-    push @bad, "$damages[$i][0], block $damages[$i][1], byte $damages[$i][2], $damages[$i][5] ($i): $statement: $state $text"
-      if !$is_right || $statement eq 'plan' || $statement eq 'delete'
-      || $damages[$i][5] =~ /^drift: / && $statement =~ /^insert/;
-  }
-  elsif ($line =~ /connection|server closed/) { push @bad, "$current: $line"; }
-}
-is(join("\n", @bad), '', 'statements succeed or fail with the error of a damaged index');
-my @missed = map { "$_->[0], block $_->[1], byte $_->[2]: $_->[5]" } map { $damages[$_] }
-  grep { $damages[$_][4] && !exists $found{$_} } 0 .. $#damages;
-is(join("\n", @missed), '', 'nearest_check finds what it can');
-note scalar(@damages) . ' damages, ' . scalar(keys %found) . ' found; errors by state: '
-  . join(', ', map { "$_ $errors{$_}" } sort keys %errors);
-is($node->safe_psql('postgres', 'SELECT count(*) FROM nearest_stale_indexes'), '0', 'lists of indexes go on');
-my ($listed) = $node->safe_psql('postgres', q{SELECT count(*) FILTER (WHERE reason ~ 'unusable') > 0,
-  count(*) FILTER (WHERE reason ~ 'damaged') > 0 FROM nearest_maintenance_plan});
-is($listed, 't|t', 'and so does the plan of maintenance, which has damaged ones');
-cmp_ok(scalar(@damages), '>', 150, 'there were many');
-
-$node->stop('immediate');
+# Of all these some are tried.
+$damaged->choose(1 + int(@{ $damaged->{damages} } / 180));
+$damaged->run(
+  at_least => 151,
+  settings => 'SET enable_seqscan = off; SET enable_sort = off;',
+  own => sub {
+    my ($table, $by) = @_;
+    my @vectors = ('[1,1,1,1,1,1,1,1]', '[0,0,0,0,0,0,0,0]', '[0.9,-0.8,0.7,0.6,0.5,0.4,0.3,0.2]');
+    return (
+      'search all' => "SELECT count(*) FROM (SELECT id FROM $table ORDER BY v $by '[1,1,1,1,1,1,1,1]') AS all_rows",
+      'search NULL' => "SELECT count(*) FROM (SELECT id FROM $table ORDER BY v $by (SELECT NULL::vector)) AS all_rows",
+      (map { ("insert $_" => "INSERT INTO $table SELECT 5000, '$_' FROM generate_series(1, 10)") } @vectors),
+      'insert NULL' => "INSERT INTO $table VALUES (5000, NULL)");
+  });
 done_testing();

@@ -274,8 +274,11 @@ cmp_ok($centroid_blocks, '>', 20, "centroids take $centroid_blocks pages");
 my $update = pages_of('UPDATE wide SET note = note + 1 WHERE id <= 200') / 200;
 my $insert = pages_of('INSERT INTO wide SELECT 10000 + i, point(i % 24, 1000 + i % 600, 400), 0 FROM generate_series(1, 200) AS i') / 200;
 note "pages of the index: $update for an update, $insert for an insert";
-# of some of the groups the pages that their lists are on, the groups, one centroid, the directory, a list page and its cold page
-cmp_ok($_->[1], '<=', $centroid_blocks / 2 + 5, "an $_->[0] reads a part of them: $_->[1] pages") for [ 'update', $update ], [ 'insert', $insert ];
+# the directory, a list page and its cold page, at times a new one: centroids are kept after some rows
+cmp_ok($_->[1], '<=', 6, "an $_->[0] reads no centroids: $_->[1] pages") for [ 'update', $update ], [ 'insert', $insert ];
+# of some of the groups the pages that their lists are on, the groups, one centroid; then a list's pages
+my $first = pages_of('INSERT INTO wide VALUES (20000, point(1, 1, 400), 0)');
+cmp_ok($first, '<=', $centroid_blocks / 2 + 5, "the first row of a session reads a part of them: $first pages");
 
 $node->stop;
 unlike(slurp_file($node->logfile), qr/PANIC|TRAP|terminated by signal|is damaged/, 'no process died');

@@ -24,7 +24,7 @@ $standby->init_from_backup($primary, 'first', has_streaming => 1);
 $standby->append_conf('postgresql.conf', q{
   max_standby_streaming_delay = 0
   hot_standby_feedback = on
-  wal_receiver_status_interval = '100ms'
+  wal_receiver_status_interval = '1s'
 });
 $standby->start;
 
@@ -49,6 +49,9 @@ sub create
   return;
 }
 
+# What a session says; in some versions with a line end.
+sub said { my ($session, $sql) = @_; chomp(my $said = $session->query_safe($sql)); return $said; }
+
 # A session of the standby in the middle of a scan of all rows.
 sub begin_scan
 {
@@ -58,7 +61,7 @@ sub begin_scan
     SET enable_sort = off;
     BEGIN ISOLATION LEVEL REPEATABLE READ;
     DECLARE c CURSOR FOR SELECT id FROM items ORDER BY v <-> '[3,3,3,3,3,3]'});
-  is($session->query_safe('FETCH 1 FROM c') =~ /^\d+$/ ? 1 : 0, 1, 'a scan on the standby has begun');
+  is(said($session, 'FETCH 1 FROM c') =~ /^\d+$/ ? 1 : 0, 1, 'a scan on the standby has begun');
   return $session;
 }
 
@@ -79,8 +82,8 @@ my $session = begin_scan();
 ok($primary->poll_query_until('postgres', 'SELECT count(*) = 1 FROM pg_stat_replication WHERE backend_xmin IS NOT NULL'), 'the primary knows of it');
 is(change(), '0', 'with feedback: no page is free while it is at work');
 catch_up();
-is($session->query_safe(q{MOVE ALL FROM c; SELECT 'moved'}), 'moved', 'with feedback: it goes on');
-is($session->query_safe(q{
+is(said($session, q{MOVE ALL FROM c; SELECT 'moved'}), 'moved', 'with feedback: it goes on');
+is(said($session, q{
   CLOSE c;
   SELECT count(*), count(DISTINCT id), max(id) FROM (SELECT id FROM items ORDER BY v <-> '[3,3,3,3,3,3]') AS t;
   COMMIT}), '800|800|8000', 'with feedback: and another one of its snapshot has all of its rows');
@@ -95,7 +98,7 @@ ok($primary->poll_query_until('postgres', 'SELECT count(*) = 1 FROM pg_stat_repl
 $session = begin_scan();
 is(sql(q{SELECT lists > 0 FROM nearest_compact('items_v')}), 't', 'lists are written anew');
 catch_up();
-is($session->query_safe(q{
+is(said($session, q{
   SELECT count(*), count(DISTINCT id), max(id) FROM (SELECT id FROM items ORDER BY v <-> '[3,3,3,3,3,3]') AS t}), '800|800|8000',
   'pages that have left do not disturb scans');
 sql('SELECT pg_current_xact_id()');

@@ -25,43 +25,60 @@ sub children_of
   return grep { IndexChanges::read_file("/proc/$_/stat") =~ /.*\) \w $parent /s } grep { /^\d+$/ } readdir $proc;
 }
 
-# Stops all processes at one moment and looks at what each is doing. With every sort of session inside of a statement
-# of its sort, kills them; else lets them go on, for another moment.
+# Stops processes and waits until they are, or have ended.
 my @stopped;
 END { kill 'CONT', @stopped; }
+
+sub stop_processes
+{
+  my (@processes) = @_;
+  push @stopped, @processes;
+  kill 'STOP', @processes;
+  IndexChanges::wait_until(sub { !grep { state_of($_) !~ /^(T|Z|gone)$/ } @processes }, 'processes stop');
+  return;
+}
+
+sub go_on { kill 'CONT', @stopped; @stopped = (); return; }
+
+# Stops each process inside of a statement of its sort, and when all are so the others, and kills them. One that is
+# stopped may hold what another waits for before its statement: then all go on, for another try.
+my $looks_of_a_try = 60;
 
 sub kill_in_statements
 {
   my ($when, %statement_of) = @_;    # server process -> [session, title of its statement]
   my ($postmaster) = slurp_file($node->data_dir . '/postmaster.pid') =~ /^(\d+)/;
-  my (%seen, @all);
-  my $n = 0;
+  my $is_at_work = sub { return title_of($_[0]) =~ / $statement_of{ $_[0] }[1]( waiting)?$/; };
+  my ($n, %seen) = (0);
   IndexChanges::wait_until(sub {
     $n++;
-    @stopped = ($postmaster);
-    kill 'STOP', $postmaster;
-    # it may still have been about to start a process
-    IndexChanges::wait_until(sub { state_of($postmaster) =~ /^(T|Z|gone)$/ }, 'the postmaster stops');
-    @all = children_of($postmaster);
-    @stopped = ($postmaster, @all);
-    kill 'STOP', @all;
-    IndexChanges::wait_until(sub { !grep { state_of($_) !~ /^(T|Z|gone)$/ } $postmaster, @all }, 'processes stop');
-    %seen = map { $_ => title_of($_) } keys %statement_of;
-    return 1 unless grep { $seen{$_} !~ / $statement_of{$_}[1]$/ } keys %statement_of;
-    kill 'CONT', @stopped;
-    @stopped = ();
+    for my $process (grep { !$seen{$_} && $is_at_work->($_) } keys %statement_of)
+    {
+      stop_processes($process);
+      if ($is_at_work->($process)) { $seen{$process} = title_of($process); next; }
+      kill 'CONT', $process;
+      @stopped = grep { $_ != $process } @stopped;
+    }
+    return 1 if keys %seen == keys %statement_of;
     my @ended = map { $statement_of{$_}[0]{name} } grep { state_of($_) eq 'gone' } keys %statement_of;
     BAIL_OUT("sessions have no steps left: @ended") if @ended;
+    return 0 if $n % $looks_of_a_try;
+    go_on();
+    %seen = ();
     usleep(rand 3000);    # not a wait: another moment
     return 0;
-  }, 'every sort of statement runs at one moment');
+  }, 'every sort of statement is at work');
+  # it may still have been about to start a process
+  stop_processes($postmaster);
+  my @all = children_of($postmaster);
+  stop_processes(grep { !$seen{$_} } @all);
   # the postmaster first: it must not see its children die
   $node->kill9;
   kill 'KILL', @all;
   @stopped = ();
   # all the way: a postmaster whose parent has not asked for it yet still counts as one that runs
   IndexChanges::wait_until(sub { !grep { state_of($_) ne 'gone' } $postmaster, @all }, 'processes die');
-  note "$when: killed at look $n: " . join(', ', map { "$statement_of{$_}[0]{name}: " . ($seen{$_} =~ /(\S+)$/)[0] } sort keys %seen);
+  note "$when: killed at look $n: " . join(', ', map { "$statement_of{$_}[0]{name}: " . ($seen{$_} =~ /\] (.*)$/)[0] } sort keys %seen);
   return;
 }
 
@@ -100,8 +117,8 @@ sub run
     my @common = (steps => 500 * $speed, settings => $settings);
     my @quick = (@common, steps => 1500 * $speed);
     my @sessions = (
-      $changes->session(@common, name => 'insert', sort => 'insert', rows => $hands[0]),
-      $changes->session(@common, name => 'vector', sort => 'vector', rows => $hands[1]),
+      $changes->session(@quick, name => 'insert', sort => 'insert', rows => $hands[0]),
+      $changes->session(@quick, name => 'vector', sort => 'vector', rows => $hands[1]),
       $changes->session(@quick, name => 'other', sort => 'other', rows => $hands[2]),
       $changes->session(@quick, name => 'delete', sort => 'delete', rows => { %{ $hands[3] }, %{ $hands[4] } }),
       $changes->session(@common, name => 'vacuum', sort => [ map { ('VACUUM (INDEX_CLEANUP on) items;', 'VACUUM begun;', $_) } 'CHECKPOINT;', $changes->compactions ]),

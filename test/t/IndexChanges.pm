@@ -21,7 +21,7 @@ our $dim = 32;
 my $clusters = 40;
 my $pool_size = 6000;     # lines of the pool; line 0 is the vector that many rows share
 my $n_queries = 100;
-my $ids_of_a_session = 20_000;
+my $ids_of_a_session = 100_000;    # more than its steps can insert
 my %class = ('<->' => 'l2', '<#>' => 'ip', '<=>' => 'cosine', '<+>' => 'l1');
 
 # Kinds of indexes: those of "items" ([name, operator, definition]), the one of "begun", another one that is built

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 
 #include "core/cluster/two_level.hpp"
 #include "core/quantize/scalar_code.hpp"
@@ -36,6 +37,14 @@ struct CoarseCodes {
     for (std::size_t c = begin; c < end; ++c) {
       const double squared = l2_squared_to(query, z + c * dim, scales[c], squares[c], dim);
       *ranked++ = {static_cast<float>(squared), static_cast<std::uint32_t>(c)};
+    }
+  }
+  /// Makes the nearest list in [begin, end) the best one if it is nearer; of equals the first.
+  void take_nearest(const ScalarQuery& query, std::size_t begin, std::size_t end,
+                    RankedList* best) const {
+    for (std::size_t c = begin; c < end; ++c) {
+      const double squared = l2_squared_to(query, z + c * dim, scales[c], squares[c], dim);
+      *best = std::min(*best, {static_cast<float>(squared), static_cast<std::uint32_t>(c)});
     }
   }
 };
@@ -84,6 +93,30 @@ inline std::size_t rank_lists(const CoarseCodes& lists, const ListGroups& groups
   if (found < n) std::nth_element(ranked, ranked + found, ranked + n);
   std::sort(ranked, ranked + found);
   return found;
+}
+
+/// The list nearest to a row that comes alone: of the nearest `tried` groups that have lists, where
+/// there are groups. ranked: work space of groups.centers.n entries.
+inline std::uint32_t nearest_list(const CoarseCodes& lists, const ListGroups& groups,
+                                  const ScalarQuery& row, std::size_t tried, RankedList* ranked) {
+  RankedList best = {std::numeric_limits<float>::infinity(),
+                     std::numeric_limits<std::uint32_t>::max()};
+  if (groups.centers.n <= 1) {
+    lists.take_nearest(row, 0, lists.n, &best);
+    return best.list;
+  }
+  groups.centers.score(row, 0, groups.centers.n, ranked);
+  RankedList* const end =
+      std::remove_if(ranked, ranked + groups.centers.n, [&groups](const RankedList& group) {
+        return groups.starts[group.list] == groups.starts[group.list + 1];
+      });
+  const auto n = static_cast<std::size_t>(end - ranked);
+  if (tried < n) std::nth_element(ranked, ranked + tried, end);
+  for (std::size_t g = 0; g < std::min(tried, n); ++g) {
+    lists.take_nearest(row, groups.starts[ranked[g].list], groups.starts[ranked[g].list + 1],
+                       &best);
+  }
+  return best.list;
 }
 
 }  // namespace nearest::core

@@ -23,11 +23,14 @@ constexpr std::size_t sign_segments(std::size_t dim) { return (dim + 3) / 4; }
 
 /// row: (code_row_bytes(sign_segments(dim))); bits behind the last dimension are zero.
 inline void encode_sign_row(std::span<const float> r, std::uint8_t* row) {
-  std::memset(row, 0, code_row_bytes(sign_segments(r.size())));
-  for (std::size_t i = 0; i < r.size(); ++i) {
-    const unsigned bit = r[i] < 0 ? 0 : 1;
-    row[i / 8] = static_cast<std::uint8_t>(row[i / 8] | bit << (i % 8));
-  }
+  const auto byte_of = [&r](std::size_t begin, std::size_t n) {
+    unsigned byte = 0;
+    for (std::size_t i = 0; i < n; ++i) byte |= (r[begin + i] < 0 ? 0U : 1U) << i;
+    return static_cast<std::uint8_t>(byte);
+  };
+  const std::size_t whole = r.size() / 8 * 8;
+  for (std::size_t i = 0; i < whole; i += 8) row[i / 8] = byte_of(i, 8);
+  if (whole < r.size()) row[whole / 8] = byte_of(whole, r.size() - whole);
 }
 
 /// The factors of a code of one bit.

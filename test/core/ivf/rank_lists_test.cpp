@@ -88,5 +88,45 @@ TEST(RankLists, two_levels_find_nearly_what_one_does) {
   EXPECT_GT(static_cast<double>(same), 0.85 * static_cast<double>(total));
 }
 
+TEST(RankLists, the_nearest_list_of_a_row_is_in_the_nearest_groups) {
+  constexpr std::size_t kDim = 16, kLists = 4000;
+  const std::vector<float> rows = gaussian(20000 * kDim, 3);
+  const std::size_t groups = group_count(kLists);
+  std::vector<float> centroids(kLists * kDim), centers(groups * kDim);
+  std::vector<std::uint32_t> starts(groups + 1);
+  TestMemory memory;
+  SerialRunner runner;
+  train_lists(memory.arena(), runner, {rows.data(), 20000, kDim}, {kLists, 1, false, 3},
+              centroids.data(), centers.data(), starts.data());
+  const Coded lists(centroids, kDim), coded_centers(centers, kDim);
+  const ListGroups in_groups{coded_centers.view(), starts.data()};
+  std::vector<RankedList> ranked(groups);
+  std::size_t same = 0;
+  constexpr std::size_t kRows = 200;
+  for (std::size_t row = 0; row < kRows; ++row) {
+    std::vector<std::int16_t> z(kDim);
+    const ScalarQuery code = encode_query({rows.data() + row * kDim, kDim}, z.data());
+    std::vector<RankedList> all(kLists);
+    lists.view().score(code, 0, kLists, all.data());
+    const std::uint32_t nearest = std::min_element(all.begin(), all.end())->list;
+    EXPECT_EQ(nearest_list(lists.view(), {}, code, 0, ranked.data()), nearest);
+    EXPECT_EQ(nearest_list(lists.view(), in_groups, code, groups, ranked.data()), nearest);
+    same += nearest_list(lists.view(), in_groups, code, kGroupsTried, ranked.data()) == nearest;
+  }
+  EXPECT_GT(same, kRows * 9 / 10);
+}
+
+TEST(RankLists, groups_without_lists_are_not_tried) {
+  // Groups around 0, 10 and 1: the first one, which is the nearest, has no lists.
+  const Coded centers({0.0F, 10.0F, 1.0F}, 1), lists({9.0F, 10.0F, 2.0F, 2.0F}, 1);
+  const std::vector<std::uint32_t> starts = {0, 0, 2, 4};
+  const float row = 0.1F;
+  std::int16_t z = 0;
+  std::vector<RankedList> ranked(3);
+  const ScalarQuery code = encode_query({&row, 1}, &z);
+  EXPECT_EQ(nearest_list(lists.view(), {centers.view(), starts.data()}, code, 1, ranked.data()), 2U)
+      << "the first one of equals";
+}
+
 }  // namespace
 }  // namespace nearest::core

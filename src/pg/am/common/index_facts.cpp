@@ -50,15 +50,14 @@ core::Metric metric_of(Relation index) {
 
 bool is_readable(Relation index, BlockNumber block) {
   if (RelationGetNumberOfBlocks(index) <= block) return false;
-  auto* const page = static_cast<char*>(palloc(BLCKSZ));
+  PageRoom page;
   bool is_sound = false;
   // Another backend may be writing the page: what was read half is whole a moment later.
   constexpr int kTries = 3;
   for (int i = 0; i < kTries && !is_sound; ++i) {
-    smgrread(RelationGetSmgr(index), MAIN_FORKNUM, block, page);
-    is_sound = is_page_verified(page, block);
+    smgrread(RelationGetSmgr(index), MAIN_FORKNUM, block, page.data);
+    is_sound = is_page_verified(page.data, block);
   }
-  pfree(page);
   return is_sound;
 }
 

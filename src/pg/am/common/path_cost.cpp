@@ -45,7 +45,7 @@ bool read_path_facts(PlannerInfo* root, IndexPath* path, double loop_count, cons
   facts->rows = std::max(1.0, std::rint(*cost.selectivity * rel->tuples));
   facts->index_pages = std::max<double>(index->pages, 1);
   facts->loop_count = loop_count;
-  get_tablespace_page_costs(index->reltablespace, &facts->page_cost, nullptr);
+  get_tablespace_page_costs(index->reltablespace, &facts->page_cost, &facts->next_page_cost);
   facts->heap_page_per_row = std::min(1.0, rel->pages / std::max(rel->tuples, 1.0));
   QualCost distance;
   cost_qual_eval(&distance, path->indexorderbys, root);

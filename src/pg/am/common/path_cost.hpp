@@ -30,6 +30,7 @@ struct PathFacts {
   double index_pages;
   double loop_count;
   Cost page_cost;            ///< of a random page of the index
+  Cost next_page_cost;       ///< of one that lies behind the page before
   double heap_page_per_row;  ///< 1 at most
   Cost distance_startup;
   Cost distance_cost;  ///< of one call

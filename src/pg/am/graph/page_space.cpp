@@ -4,6 +4,8 @@ extern "C" {
 #include "access/htup_details.h"
 #include "storage/freespace.h"
 #include "storage/lmgr.h"
+#include "storage/smgr.h"
+#include "utils/rel.h"
 }
 
 #include "pg/buffer.hpp"
@@ -20,7 +22,12 @@ Size map_size(Room room) { return room == Room::kNode ? BLCKSZ / 2 : MaxHeapTupl
 
 BlockNumber take_room(Relation index, Room room) {
   const BlockNumber block = GetPageWithFreeSpace(index, map_size(room));
-  if (block == InvalidBlockNumber) return block;
+  if (block == InvalidBlockNumber) {
+    // Without a map each look is for its file. One that knows of no room is looked at in memory.
+    const bool has_map = RelationGetSmgr(index)->smgr_cached_nblocks[FSM_FORKNUM] > 0;
+    if (!has_map) RecordPageWithFreeSpace(index, 0, 0);
+    return block;
+  }
   RecordPageWithFreeSpace(index, block, 0);
   // After a crash the map may know pages that the index does not have.
   return block < RelationGetNumberOfBlocks(index) ? block : InvalidBlockNumber;

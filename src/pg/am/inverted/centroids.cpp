@@ -87,6 +87,18 @@ std::size_t Centroids::score_all(const RankedPoint& point, RankedList* ranked) c
   return score(point, 0, state_->meta.lists, ranked);
 }
 
+void Centroids::check_begins(const std::uint32_t* begins) const {
+  const format::InvertedMeta& meta = state_->meta;
+  if (begins[0] != 0) {
+    report_damaged(index_, meta.groups_block, "Groups of lists do not begin with the first list.");
+  }
+  for (std::uint32_t group = 0; group < meta.groups; ++group) {
+    if (begins[group] > begins[group + 1]) {
+      report_damaged(index_, meta.groups_block, "Groups of lists do not lie behind one another.");
+    }
+  }
+}
+
 RankedGroups Centroids::rank_groups(ContextArena arena, const RankedPoint& point) const {
   const format::InvertedMeta& meta = state_->meta;
   const RankedGroups ranked = {
@@ -98,14 +110,7 @@ RankedGroups Centroids::rank_groups(ContextArena arena, const RankedPoint& point
           ranked.begins[group] = header.begin;
         });
   ranked.begins[meta.groups] = meta.lists;
-  if (ranked.begins[0] != 0) {
-    report_damaged(index_, meta.groups_block, "Groups of lists do not begin with the first list.");
-  }
-  for (std::uint32_t group = 0; group < meta.groups; ++group) {
-    if (ranked.begins[group] > ranked.begins[group + 1]) {
-      report_damaged(index_, meta.groups_block, "Groups of lists do not lie behind one another.");
-    }
-  }
+  check_begins(ranked.begins);
   std::sort(ranked.groups, ranked.groups + meta.groups);
   return ranked;
 }
@@ -158,6 +163,34 @@ std::size_t Centroids::rank(ContextArena arena, const RankedPoint& point, std::s
   if (front < n) std::nth_element(ranked, ranked + front, ranked + n);
   std::sort(ranked, ranked + front);
   return n;
+}
+
+const KeptCentroids* Centroids::copy(MemoryContext context) const {
+  const format::InvertedMeta& meta = state_->meta;
+  bool has_merged = false;
+  const auto copy_codes = [&](BlockNumber block, std::uint32_t n, std::uint32_t* begins) {
+    auto* const z = allocate_in<std::int8_t>(context, std::size_t{n} * meta.dim);
+    auto* const scales = allocate_in<float>(context, n);
+    auto* const squares = allocate_in<std::uint32_t>(context, n);
+    visit(block, n, 0, n,
+          [&](std::uint32_t i, const format::CentroidHeader& header, const std::int8_t* from) {
+            std::copy_n(from, meta.dim, z + std::size_t{i} * meta.dim);
+            scales[i] = header.scale;
+            squares[i] = header.square;
+            if (begins != nullptr) begins[i] = header.begin;
+            has_merged = has_merged || (begins == nullptr && header.begin != 0);
+          });
+    return core::CoarseCodes{z, scales, squares, n, meta.dim};
+  };
+  auto* const kept = allocate_in<KeptCentroids>(context);
+  kept->lists = copy_codes(meta.centroids_block, meta.lists, nullptr);
+  if (meta.groups > 1) {
+    auto* const begins = allocate_in<std::uint32_t>(context, std::size_t{meta.groups} + 1);
+    kept->groups = {copy_codes(meta.groups_block, meta.groups, begins), begins};
+    begins[meta.groups] = meta.lists;
+    check_begins(begins);
+  }
+  return has_merged ? nullptr : kept;
 }
 
 void Centroids::read(std::uint32_t list, float* centroid) const {

@@ -1,8 +1,8 @@
 /// Centroids on their pages: which lists are nearest to a point, and where their centroids are.
 ///
-/// Nothing is copied or kept: some dozen pages hold those of hundreds of lists, and pages in shared
-/// buffers serve all backends. They never change, but others may take their place (README.md, rule
-/// 3). Lists whose rows went to others are passed over.
+/// Scans copy and keep nothing: some dozen pages hold those of hundreds of lists, and pages in
+/// shared buffers serve all backends. They never change, but others may take
+/// their place (README.md, rule 3). Lists whose rows went to others are passed over.
 #pragma once
 
 #include "pg/postgres.hpp"
@@ -60,6 +60,9 @@ class Centroids {
   /// looked at, as builds of thousands of lists do: a small part of all centroids.
   std::uint32_t find_nearest(ContextArena arena, const RankedPoint& point) const;
 
+  /// All of them, in memory of the context, which is freed by an error.
+  const KeptCentroids* copy(MemoryContext context) const;  // null: some lists were merged
+
   /// What the list's code stands for: centroid: (dim).
   void read(std::uint32_t list, float* centroid) const;
 
@@ -70,6 +73,8 @@ class Centroids {
              Each&& each) const;
   std::size_t score(const RankedPoint& point, std::uint32_t begin, std::uint32_t end,
                     RankedList* ranked) const;
+  /// begins: (groups + 1) the first lists of groups, and the end. Raises unless they are in order.
+  void check_begins(const std::uint32_t* begins) const;
   RankedGroups rank_groups(ContextArena arena, const RankedPoint& point) const;
   /// The lists of the group at a place of the ranking.
   std::size_t score_group(const RankedPoint& point, const RankedGroups& groups, std::uint32_t place,

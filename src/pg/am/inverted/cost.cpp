@@ -17,9 +17,9 @@ extern "C" {
 namespace nearest::pg::inverted {
 namespace {
 
-// What a scan does: bench/README.md.
-constexpr double kRefinedPerRow = 2;  // rows refined for a row read
-constexpr double kRefinedAhead = 24;
+// What a scan does, as nearest_last_scan() counts it; see bench/README.md.
+constexpr double kRefinedPerRow = 1.8;  // rows refined for a row read: 1 to 2
+constexpr double kRefinedAhead = 16;
 constexpr double kRowsPerRow = 1.15;  // heap rows read for a row returned
 constexpr double kRowsAhead = 3;
 
@@ -37,6 +37,16 @@ constexpr double kVectorDimCost = 0.006;  // of a vector instead of a code
 /// Up to this many rows, a scan whose limit is not known should be priced rightly; and as many are
 /// supposed for LIMIT $1.
 constexpr double kRowsOfInterest = 1000, kUsualRows = 40;
+
+/// Pages of the index.
+struct PagesRead {
+  double centroids;
+  double lists;  ///< that are read
+  double hot, cold;
+  double cold_of_lists;  ///< all cold pages of these
+
+  double all() const { return centroids + hot + cold; }
+};
 
 /// What scans of one index cost in one query.
 struct Model {
@@ -69,17 +79,39 @@ struct Model {
     return std::min(facts.rows, kRefinedPerRow * read_rows(wanted) + kRefinedAhead);
   }
 
-  double pages(double wanted) const {
+  /// What one scan alone reads of the index.
+  PagesRead pages_read(double wanted) const {
     const double part = part_of_lists(wanted);
     const double hot_pages = facts.rows / shape.slots + 0.5 * meta.lists;
-    const double centroid_pages =
-        meta.lists > 1 ? centroids() / format::centroids_per_page(meta.dim, BLCKSZ) : 0;
-    // Of the probed lists: a cold page belongs to a list page.
-    const double cold_pages = std::max(1.0, part * (facts.index_pages - hot_pages));
-    const double cold =
-        shape.cold_bytes == 0 ? 0 : cold_pages * -std::expm1(-refined(wanted) / cold_pages);
-    return pages_in_loop(facts,
-                         std::min(facts.index_pages, centroid_pages + part * hot_pages + cold));
+    PagesRead read{};
+    if (meta.lists > 1) {
+      read.centroids = centroids() / format::centroids_per_page(meta.dim, BLCKSZ);
+    }
+    read.lists = part * meta.lists;
+    read.hot = part * hot_pages;
+    if (shape.cold_bytes > 0) {
+      // Of the probed lists: a cold page belongs to a list page.
+      read.cold_of_lists = std::max(1.0, part * (facts.index_pages - hot_pages));
+      read.cold = read.cold_of_lists * -std::expm1(-refined(wanted) / read.cold_of_lists);
+    }
+    return read;
+  }
+
+  double pages(double wanted) const {
+    return pages_in_loop(facts, std::min(facts.index_pages, pages_read(wanted).all()));
+  }
+
+  /// Pages of a list lie behind one another. Of cold pages the more, the more of them are read, as
+  /// the planner supposes of bitmap scans.
+  Cost pages_cost(double wanted) const {
+    const PagesRead read = pages_read(wanted);
+    const Cost apart = facts.page_cost, behind = std::min(apart, facts.next_page_cost);
+    const double first = std::min(read.hot, read.lists);
+    const Cost cold =
+        read.cold == 0 ? 0 : apart - (apart - behind) * std::sqrt(read.cold / read.cold_of_lists);
+    const Cost one_scan =
+        first * apart + (read.hot - first + read.centroids) * behind + read.cold * cold;
+    return one_scan * pages(wanted) / std::max(read.all(), 1.0);
   }
 
   Cost search_cost(double wanted) const {
@@ -90,7 +122,7 @@ struct Model {
                              centroids() * (kCentroidCost + kCentroidDimCost * meta.dim) +
                              part * meta.lists * kListCost + part * facts.rows * per_code +
                              refined(wanted) * (kRefineCost + per_dim * meta.dim);
-    return pages(wanted) * facts.page_cost + cpu_operator_cost * operators;
+    return pages_cost(wanted) + cpu_operator_cost * operators;
   }
 
   Cost until(double wanted) const {

@@ -6,10 +6,11 @@ extern "C" {
 
 #include "pg/am/common/drift_sample.hpp"
 #include "pg/am/common/heap_tid.hpp"
-#include "pg/am/inverted/centroids.hpp"
 #include "pg/am/inverted/generation.hpp"
+#include "pg/am/inverted/list_choice.hpp"
 #include "pg/am/inverted/list_insert.hpp"
 #include "pg/am/inverted/row_vector.hpp"
+#include "pg/memory.hpp"
 
 namespace nearest::pg::inverted {
 namespace {
@@ -22,14 +23,8 @@ bool insert_vector(Relation index, const InvertedState& state, core::VectorView<
   const RowCoder coder(state);
   auto* const y = static_cast<float*>(palloc(dim * sizeof(float)));
   const PlacedRow placed = coder.place(x, y);
-  const ContextArena arena{CurrentMemoryContext};
-  std::int64_t pages = 0;
-  const Centroids centroids(index, &state, &pages);
-  auto* const z = static_cast<std::int16_t*>(palloc(dim * sizeof(std::int16_t)));
-  const core::ScalarQuery code = core::encode_query({y, dim}, z);
-  const std::uint32_t list = centroids.find_nearest(arena, {&code, false});
   auto* const centroid = static_cast<float*>(palloc(dim * sizeof(float)));
-  centroids.read(list, centroid);
+  const std::uint32_t list = choose_list(index, state, {y, dim}, centroid);
   auto* const work = static_cast<float*>(palloc(coder.work_floats() * sizeof(float)));
   auto* const record = static_cast<std::byte*>(palloc(coder.record().bytes));
   coder.encode(x, placed, y, centroid, work, record);

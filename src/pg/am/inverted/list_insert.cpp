@@ -30,12 +30,6 @@ struct Locked {
   Page page() const { return BufferGetPage(buffer); }
 };
 
-Locked lock_page(Relation index, BlockNumber block) {
-  const Buffer buffer = ReadBuffer(index, block);
-  LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
-  return {buffer, block};
-}
-
 void unlock(const Locked& locked) {
   if (locked.is_there()) UnlockReleaseBuffer(locked.buffer);
 }
@@ -52,6 +46,7 @@ class ListInserter {
   ListInserter(Relation index, const InvertedState& state, std::uint32_t list,
                const format::Tid& tid, const std::byte* record)
       : index_(index),
+        hints_(BufferHints::of(index)),
         meta_(&state.meta),
         shape_(&shape_of(state, list)),
         record_shape_(*shape_),
@@ -88,12 +83,18 @@ class ListInserter {
   }
 
  private:
+  Locked lock_page(BlockNumber block) {
+    const Buffer buffer = hints_->read(index_, block);
+    LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+    return {buffer, block};
+  }
+
   /// Locks a page of the list. Raises if it is damaged.
   Locked lock_list_page(BlockNumber block) {
-    if (block >= RelationGetNumberOfBlocks(index_)) {
+    if (!hints_->has_block(index_, block)) {
       report_damaged(index_, directory_page(*meta_, list_), "It leads behind the index's end.");
     }
-    const Locked locked = lock_page(index_, block);
+    const Locked locked = lock_page(block);
     const char* fault =
         is_page_of_kind(locked.page(), format::PageKind::kList)
             ? format::list_page_fault(list_page(locked.page(), *shape_), used_bytes(locked.page()),
@@ -114,11 +115,10 @@ class ListInserter {
       return lock_spare(&cold_spare_, cold);
     }
     const BlockNumber block = list_page(hot.page(), *shape_).cold_pages()[i];
-    if (block == hot.block || block == format::kNoBlock ||
-        block >= RelationGetNumberOfBlocks(index_)) {
+    if (block == hot.block || block == format::kNoBlock || !hints_->has_block(index_, block)) {
       report_damaged(index_, hot.block, "It leads to a page that is not there.");
     }
-    *cold = lock_page(index_, block);
+    *cold = lock_page(block);
     const char* fault =
         is_page_of_kind(cold->page(), format::PageKind::kCold)
             ? format::cold_page_fault(content_of(cold->page()), used_bytes(cold->page()), *shape_,
@@ -145,27 +145,38 @@ class ListInserter {
     return Tried::kAgain;
   }
 
+  /// Where a list page names the cold page of a slot.
+  BlockNumber* cold_place(Page hot_page, std::uint32_t slot) const {
+    const format::ListPage page{content_of(hot_page), shape_};
+    return page.cold_pages() + slot / shape_->cold_per_page;
+  }
+
   /// Writes the row into registered copies.
   void put(Page hot_page, Page cold_page, BlockNumber cold, std::uint32_t slot) {
     const format::ListPage page{content_of(hot_page), shape_};
     put_hot_row(page, record_shape_, slot, tid_, record_);
     if (cold_page == nullptr || record_ == nullptr) return;
     put_cold_row(cold_page, *shape_, slot, tid_, record_);
-    if (slot % shape_->cold_per_page == 0) page.cold_pages()[slot / shape_->cold_per_page] = cold;
+    if (slot % shape_->cold_per_page == 0) *cold_place(hot_page, slot) = cold;
   }
 
   /// Changes a list page and its cold page as one record.
   void put_logged(const Locked& hot, const Locked& cold, std::uint32_t slot, bool begins_cold) {
-    GenericXLogState* const log = GenericXLogStart(index_);
-    const Page hot_page = GenericXLogRegisterBuffer(log, hot.buffer, 0);
-    Page cold_page = nullptr;
+    PageEdits edits(index_);
+    edits.begin();
+    const Page hot_page = edits.add(hot.buffer, false);
+    edit_hot_row(&edits, hot_page, *shape_, record_shape_, slot, tid_, record_);
     if (cold.is_there()) {
-      cold_page =
-          GenericXLogRegisterBuffer(log, cold.buffer, begins_cold ? GENERIC_XLOG_FULL_IMAGE : 0);
-      if (begins_cold) init_cold_page(cold_page, hot.block, slot);
+      const Page cold_page = edits.add(cold.buffer, begins_cold);
+      if (begins_cold) {
+        init_cold_page(cold_page, hot.block, slot);
+        BlockNumber* const place = cold_place(hot_page, slot);
+        *place = cold.block;
+        edits.fragment(hot_page, place, sizeof *place);
+      }
+      edit_cold_row(&edits, cold_page, *shape_, slot, tid_, record_);
     }
-    put(hot_page, cold_page, cold.block, slot);
-    GenericXLogFinish(log);
+    edits.finish();
     if (begins_cold) cold_spare_ = InvalidBlockNumber;
   }
 
@@ -248,7 +259,7 @@ class ListInserter {
       cold_spare_ = InvalidBlockNumber;
       return Tried::kAgain;
     }
-    const Locked entries = lock_page(index_, directory);
+    const Locked entries = lock_page(directory);
     const format::ListEntry* const now = entry_on(index_, *meta_, entries.page(), list_);
     Locked last, hot, cold;
     Tried tried =
@@ -303,6 +314,7 @@ class ListInserter {
   }
 
   Relation index_;
+  BufferHints* hints_;
   const format::InvertedMeta* meta_;
   const format::ListShape* shape_;
   RecordShape record_shape_;

@@ -56,9 +56,6 @@ void ListQuery::prepare(const InvertedState* state, core::VectorView<float> q) {
 void ListQuery::prepare_table() {
   const format::InvertedMeta& meta = state_->meta;
   const std::size_t dim = meta.dim;
-  const bool is_untrained =
-      meta.codec == format::Codec::kProduct && state_->books.columns == nullptr;
-  if (is_untrained) return;
   constexpr std::size_t kSymbols = 16, kBytes = 256;
   if (!state_->shape.is_packed) {
     auto* const products = static_cast<float*>(palloc(meta.segments * kBytes * sizeof(float)));

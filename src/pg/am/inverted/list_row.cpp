@@ -1,5 +1,6 @@
 #include "pg/am/inverted/list_row.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 namespace nearest::pg::inverted {
@@ -34,6 +35,40 @@ void put_cold_row(Page page, const format::ListShape& shape, std::uint32_t slot,
     ++header.n_slots;
     set_used_bytes(page, sizeof header + std::size_t{header.n_slots} * shape.cold_bytes);
   }
+}
+
+void edit_hot_row(PageEdits* edits, Page page, const format::ListShape& list,
+                  const RecordShape& shape, std::uint32_t slot, const format::Tid& tid,
+                  const std::byte* record) {
+  const format::ListPage rows{content_of(page), &list};
+  const std::uint32_t n_slots = std::max<std::uint32_t>(rows.header().n_slots, slot + 1);
+  // A code that is packed, or packs its block, is all over it.
+  const bool is_packed = slot / core::kBlockCodes < list.packed_blocks(n_slots);
+  std::uint8_t before[BLCKSZ];
+  if (is_packed) std::memcpy(before, rows.block(slot), list.block_bytes());
+  put_hot_row(rows, shape, slot, tid, record);
+  edits->fragment(page, &rows.header().n_slots, sizeof rows.header().n_slots);
+  edits->fragment(page, rows.tids() + slot, sizeof tid);
+  if (list.has_factors) {
+    for (float* const factors : {rows.a(), rows.b(), rows.error()}) {
+      edits->fragment(page, factors + slot, sizeof *factors);
+    }
+  }
+  if (is_packed) {
+    edits->compare(page, rows.block(slot), before, list.block_bytes());
+  } else if (list.row_bytes > 0) {
+    edits->fragment(page, rows.row(slot), list.row_bytes);
+  }
+}
+
+void edit_cold_row(PageEdits* edits, Page page, const format::ListShape& list, std::uint32_t slot,
+                   const format::Tid& tid, const std::byte* record) {
+  put_cold_row(page, list, slot, tid, record);
+  const auto& header = *format::at<format::ColdPageHeader>(content_of(page), 0);
+  const LocationIndex& lower = reinterpret_cast<PageHeader>(page)->pd_lower;
+  edits->fragment(page, &lower, sizeof lower);
+  edits->fragment(page, &header.n_slots, sizeof header.n_slots);
+  edits->fragment(page, content_of(page).data() + cold_offset(header, list, slot), list.cold_bytes);
 }
 
 void get_hot_row(const format::ConstListPage& page, const RecordShape& shape, std::uint32_t slot,

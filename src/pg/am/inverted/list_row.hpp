@@ -7,6 +7,7 @@
 
 #include "pg/am/inverted/row_coder.hpp"
 #include "pg/buffer.hpp"
+#include "pg/page_edits.hpp"
 
 namespace nearest::pg::inverted {
 
@@ -17,6 +18,14 @@ void put_hot_row(const format::ListPage& page, const RecordShape& shape, std::ui
 /// The same of the slot's cold page.
 void put_cold_row(Page page, const format::ListShape& shape, std::uint32_t slot,
                   const format::Tid& tid, const std::byte* record);
+
+/// put_hot_row on a page that is edited.
+void edit_hot_row(PageEdits* edits, Page page, const format::ListShape& list,
+                  const RecordShape& shape, std::uint32_t slot, const format::Tid& tid,
+                  const std::byte* record);
+/// put_cold_row on a page that is edited.
+void edit_cold_row(PageEdits* edits, Page page, const format::ListShape& list, std::uint32_t slot,
+                   const format::Tid& tid, const std::byte* record);
 
 /// Reads what put_hot_row wrote.
 void get_hot_row(const format::ConstListPage& page, const RecordShape& shape, std::uint32_t slot,

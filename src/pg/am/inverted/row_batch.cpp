@@ -30,8 +30,7 @@ RowBatch::RowBatch(const Model* model, ListSorter* sorter, std::uint64_t* sizes)
   tids_ = allocate_in<format::Tid>(context, capacity_);
   x_ = allocate_in<float>(context, capacity_ * dim_);
   y_ = allocate_in<float>(context, capacity_ * dim_);
-  work_ =
-      allocate_in<float>(context, core::chunk_count(capacity_, kChunkRows) * coder_.work_floats());
+  work_ = allocate_in<float>(context, team_.size() * coder_.work_floats());
   placed_ = allocate_in<PlacedRow>(context, capacity_);
   lists_ = allocate_in<std::uint32_t>(context, capacity_);
   records_ = allocate_in<std::byte>(context, capacity_ * coder_.record().bytes);

@@ -14,9 +14,13 @@ constexpr std::size_t kMostLevels = 8 * kMostRowBytes;
 
 /// What the signs of the first `coded` dimensions stand for; the others are not in the code.
 void decode_signs(const std::uint8_t* row, std::size_t coded, std::size_t dim, float* decoded) {
-  for (std::size_t i = 0; i < coded; ++i) {
-    decoded[i] = 2 * static_cast<float>(row[i / 8] >> (i % 8) & 1U) - 1;
-  }
+  const auto decode_byte = [&](std::size_t begin, std::size_t n) {
+    const unsigned byte = row[begin / 8];
+    for (std::size_t i = 0; i < n; ++i) decoded[begin + i] = (byte & 1U << i) != 0 ? 1.0F : -1.0F;
+  };
+  const std::size_t whole = coded / 8 * 8;
+  for (std::size_t i = 0; i < whole; i += 8) decode_byte(i, 8);
+  decode_byte(whole, coded - whole);
   std::fill(decoded + coded, decoded + dim, 0.0F);
 }
 

@@ -58,6 +58,7 @@ InvertedState* read_state(Relation index, const format::InvertedMeta& meta, Memo
   auto* const state = allocate_in<InvertedState>(context);
   const std::size_t dim = meta.dim;
   state->meta = meta;
+  state->context = context;
   state->shape = format::list_shape(meta, BLCKSZ);
   state->tid_shape = format::tid_list_shape(BLCKSZ);
   float* center = nullptr;
@@ -73,15 +74,13 @@ InvertedState* read_state(Relation index, const format::InvertedMeta& meta, Memo
   state->space = make_space(meta, center, matrix, center + (center == nullptr ? 0 : dim));
   if (meta.codec == format::Codec::kProduct) {
     state->books.shape = {meta.dim, meta.segments, meta.bits};
-    if (meta.codebook_block != format::kNoBlock) {
-      const core::ProductShape& shape = state->books.shape;
-      auto* const columns = allocate_in<float>(context, shape.codebook_floats());
-      auto* const squares = allocate_in<float>(context, shape.segments * shape.codewords());
-      read_floats(index, meta.codebook_block, shape.codebook_floats(), columns);
-      core::fill_half_squares(shape, columns, squares);
-      state->books.columns = columns;
-      state->books.half_squares = squares;
-    }
+    const core::ProductShape& shape = state->books.shape;
+    auto* const columns = allocate_in<float>(context, shape.codebook_floats());
+    auto* const squares = allocate_in<float>(context, shape.segments * shape.codewords());
+    read_floats(index, meta.codebook_block, shape.codebook_floats(), columns);
+    core::fill_half_squares(shape, columns, squares);
+    state->books.columns = columns;
+    state->books.half_squares = squares;
   }
   return state;
 }
@@ -165,6 +164,14 @@ core::GraphSpace make_space(const format::InvertedMeta& meta, const float* cente
   return space;
 }
 
+std::size_t KeptCentroids::bytes(const format::InvertedMeta& meta) {
+  constexpr std::size_t kMost = std::size_t{4} << 20;
+  const std::size_t n = std::size_t{meta.lists} + meta.groups;
+  const std::size_t bytes = n * (meta.dim + sizeof(float) + 2 * sizeof(std::uint32_t));
+  const bool has_any = meta.lists > 1 && meta.centroids_block != format::kNoBlock;
+  return has_any && bytes <= kMost ? bytes : 0;
+}
+
 format::InvertedMeta read_meta(Relation index) { return pg::read_meta(index, kMetaRules); }
 
 const InvertedState* load_state(Relation index) {
@@ -185,7 +192,7 @@ const InvertedState* load_state(Relation index) {
   MemoryContext const context =
       AllocSetContextCreate(CurrentMemoryContext, "inverted file", ALLOCSET_SMALL_SIZES);
   InvertedState* const state = read_state(index, meta, context);
-  const std::size_t bytes = MemoryContextMemAllocated(context, true);
+  const std::size_t bytes = MemoryContextMemAllocated(context, true) + KeptCentroids::bytes(meta);
   // Without room it lasts as long as the transaction.
   Kept* const place = make_room(bytes);
   MemoryContextSetParent(context, place == nullptr ? TopTransactionContext : TopMemoryContext);

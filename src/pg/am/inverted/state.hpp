@@ -8,6 +8,7 @@ extern "C" {
 #include "utils/rel.h"
 }
 
+#include "core/ivf/rank_lists.hpp"
 #include "core/quantize/product_code.hpp"
 #include "format/inverted_page.hpp"
 
@@ -15,12 +16,26 @@ namespace nearest::pg::inverted {
 
 inline constexpr BlockNumber kMetaBlock = 0;
 
+/// Centroids as a backend keeps them that has found lists for some rows.
+struct KeptCentroids {
+  core::CoarseCodes lists;
+  core::ListGroups groups;
+
+  /// What they take; 0: too much to be kept.
+  static std::size_t bytes(const format::InvertedMeta& meta);
+};
+
 struct InvertedState {
   format::InvertedMeta meta;
   format::ListShape shape;       ///< of lists of vectors
   format::ListShape tid_shape;   ///< of the two lists of rows without vectors
   core::GraphSpace space;        ///< how vectors are placed: borrows the center
   core::ProductCodebooks books;  ///< codec kProduct; without columns if the index is untrained
+  MemoryContext context;         ///< that all of it is in
+
+  // Kept when reading their pages has become more than keeping them (list_choice.hpp).
+  mutable const KeptCentroids* centroids;  ///< null: not yet
+  mutable std::int64_t centroid_pages_read;
 };
 
 /// The space that a metapage describes; center: (dim) or null, matrix: (dim, dim) of a trained
