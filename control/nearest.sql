@@ -22,11 +22,12 @@ COMMENT ON FUNCTION nearest_check(regclass)
 	IS 'reads every page of an hnsw, ivfflat or ivfpq index: an error if one is damaged, otherwise what there is';
 REVOKE ALL ON FUNCTION nearest_check(regclass) FROM PUBLIC;
 
-CREATE FUNCTION nearest_compact(index regclass,
-	OUT lists bigint, OUT written_blocks bigint, OUT retired_blocks bigint, OUT free_blocks bigint)
+CREATE FUNCTION nearest_compact(index regclass, split_above double precision DEFAULT 4, merge_below double precision DEFAULT 0.05,
+	OUT lists bigint, OUT written_blocks bigint, OUT retired_blocks bigint, OUT free_blocks bigint,
+	OUT split_lists bigint, OUT merged_lists bigint)
 	AS 'MODULE_PATHNAME', 'nearest_compact' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
-COMMENT ON FUNCTION nearest_compact(regclass)
-	IS 'writes lists of an ivfflat or ivfpq index anew that have much room, and frees pages: of an index of one''s own';
+COMMENT ON FUNCTION nearest_compact(regclass, double precision, double precision)
+	IS 'splits and merges lists of an ivfflat or ivfpq index, writes those anew that have much room, and frees pages: of an index of one''s own';
 
 CREATE FUNCTION nearest_last_scan(
 	OUT index regclass, OUT rounds bigint, OUT pages bigint, OUT nodes bigint, OUT link_codes bigint,

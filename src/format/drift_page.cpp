@@ -33,7 +33,34 @@ bool are_counted(const std::uint32_t* in, std::uint32_t lists, std::uint64_t row
   return lists == 0 || sum == rows;
 }
 
+/// Deals out rows in proportion to weights, all of them. in: (kListBuckets)
+void deal(std::uint64_t rows, const double* weights, std::uint32_t* in) {
+  double sum = 0;
+  for (std::size_t i = 0; i < core::kListBuckets; ++i) sum += weights[i];
+  double before = 0;
+  std::uint64_t dealt = 0;
+  for (std::size_t i = 0; i < core::kListBuckets; ++i) {
+    before += weights[i];
+    const bool is_all = before == sum;  // without any weight the first one
+    const std::uint64_t until =
+        is_all ? rows : static_cast<std::uint64_t>(static_cast<double>(rows) * (before / sum));
+    in[i] = static_cast<std::uint32_t>(std::min(until, rows) - dealt);
+    dealt = std::min(until, rows);
+  }
+}
+
 }  // namespace
+
+void DriftPage::spread(std::uint32_t n_lists, const std::uint64_t* sizes) {
+  double weights[core::kListBuckets] = {};
+  for (std::uint32_t list = 0; list < n_lists; ++list) {
+    weights[core::bucket_of(list, n_lists)] += static_cast<double>(sizes[list]);
+  }
+  for (DriftRow& row : recent) row.list = row.list < n_lists ? row.list : 0;
+  lists = n_lists;
+  deal(built_rows, weights, built_in);
+  deal(n_before(), weights, before_in);
+}
 
 const char* drift_page_fault(ConstPageBytes content, std::size_t used,
                              std::uint32_t lists) noexcept {
@@ -48,10 +75,10 @@ const char* drift_page_fault(ConstPageBytes content, std::size_t used,
     return "The drift page has figures that cannot be.";
   }
   for (const DriftRow& row : page.recent) {
-    if (!is_sound(row, lists)) return "The drift page has figures that cannot be.";
+    if (!is_sound(row, page.lists)) return "The drift page has figures that cannot be.";
   }
-  if (!are_counted(page.built_in, lists, page.built_rows) ||
-      !are_counted(page.before_in, lists, page.n_before())) {
+  if (!are_counted(page.built_in, page.lists, page.built_rows) ||
+      !are_counted(page.before_in, page.lists, page.n_before())) {
     return "The drift page has rows in other lists than there are.";
   }
   return nullptr;

@@ -51,8 +51,13 @@ struct DriftPage {
     const std::uint32_t place = static_cast<std::uint32_t>(sampled % kRecentRows);
     if (place == 0 && sampled > 0) add_recent(before, before_in);
     recent[place] = row;
+    if (row.list >= lists && lists > 0) recent[place].list = row.list % lists;  // one that is newer
     sampled += 1;
   }
+
+  /// Counts rows anew, by how many rows other lists have that took the place of those before: how
+  /// unevenly rows lie is a matter of these. sizes: (n_lists).
+  void spread(std::uint32_t n_lists, const std::uint64_t* sizes);
 
   /// Adds the recent rows to sums.
   void add_recent(core::FigureMoments& sums, std::uint32_t* in) const {
@@ -67,11 +72,12 @@ static_assert(sizeof(DriftPage) == 24 + 2 * 96 + 2 * 512 + 1280 &&
 static_assert(sizeof(DriftPage) <= content_bytes(4096));
 
 /// What would make adding a row to a drift page unsafe, or null. used: content bytes, as the page's
-/// header says; lists: of the index, 0 for a graph.
+/// header says; lists: of the index, 0 for a graph. Those of the page may be of a moment before
+/// lists were split, or after.
 inline const char* drift_header_fault(const DriftPage& page, std::size_t used,
                                       std::uint32_t lists) {
   if (used != sizeof page) return "The drift page has not the length of its content.";
-  return page.lists == lists ? nullptr : "The drift page is not one of this index.";
+  return (page.lists == 0) == (lists == 0) ? nullptr : "The drift page is not one of this index.";
 }
 
 /// All that can be wrong with the content of one.

@@ -9,7 +9,7 @@
 namespace nearest::format {
 
 inline constexpr std::uint32_t kInvertedMagic = 0x6E69'7666;  ///< "nivf"
-inline constexpr std::uint32_t kInvertedVersion = 2;
+inline constexpr std::uint32_t kInvertedVersion = 3;
 
 /// What hot pages hold of a vector. On disk: never renumber.
 enum class Codec : std::uint8_t {
@@ -29,7 +29,8 @@ enum class Refine : std::uint8_t {
 struct InvertedMeta {
   std::uint32_t magic, version;
 
-  // Constant until the index is built anew.
+  // Constant until the index is built anew, but for the number of lists and groups and where their
+  // centroids and the directory are: a maintenance call writes these anew, and changes all at once.
   std::uint32_t dim;
   core::Metric metric;
   Codec codec;

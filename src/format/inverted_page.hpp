@@ -16,6 +16,10 @@
 ///
 ///     | DirectoryPageHeader 8 | ListEntry 16 x n |
 ///
+/// When lists are split or merged, centroids and directory are written anew, and the metapage leads
+/// to the new ones. The old ones stay as they are for scans that began before, like the pages of
+/// lists that were written anew (PageUse); lists that stay as they are belong to both.
+///
 /// List page, hot: what every probe of the list reads.
 ///
 ///     | ListPageHeader 16 | blocks of its cold pages x n | TIDs 6 x slots, aligned |
@@ -65,16 +69,44 @@ struct FloatPageHeader {
 };
 static_assert(sizeof(FloatPageHeader) == 8);
 
+/// What a page is used for. On disk, in 48 bits, low ones first.
+struct PageUse {
+  static constexpr std::uint64_t kOpen = 0;
+  /// A list page's rows are being copied, or are new copies: no rows are added. A directory page's
+  /// entries are being copied, or were: they do not change.
+  static constexpr std::uint64_t kClosed = 1;
+  /// Otherwise nothing leads to it any more, and this was the next transaction then: whoever can
+  /// still be led to it has a snapshot that was taken before that one began.
+  static constexpr std::uint64_t kFirstStamp = 2;
+  static constexpr std::uint64_t kLastStamp = (std::uint64_t{1} << 48) - 1;
+
+  std::uint16_t words[3];
+
+  std::uint64_t value() const {
+    return words[0] | std::uint64_t{words[1]} << 16 | std::uint64_t{words[2]} << 32;
+  }
+  void set(std::uint64_t value) {
+    for (int i = 0; i < 3; ++i) words[i] = static_cast<std::uint16_t>(value >> (16 * i));
+  }
+  bool is_open() const { return value() == kOpen; }
+  bool has_left() const { return value() >= kFirstStamp; }
+};
+static_assert(sizeof(PageUse) == 6);
+
 struct CentroidPageHeader {
   std::uint16_t n_centroids;
-  std::uint16_t reserved[3];
+  PageUse use;
 };
 static_assert(sizeof(CentroidPageHeader) == 8);
 
 struct CentroidHeader {
+  static constexpr std::uint32_t kMerged = 1;
+
   float scale;           ///< of the code
   std::uint32_t square;  ///< of the code
-  std::uint32_t begin;   ///< of a group: its first list; the next one's is its end
+  /// Of a group: its first list; the next one's is its end. Of a list: kMerged if its rows went to
+  /// others, so that it is passed over until a split uses its number again; otherwise 0.
+  std::uint32_t begin;
   /// Of a list: how much larger than the centroid's the largest product of its rows with a vector
   /// of length 1 is likely to be (core/ivf/list_reach.hpp).
   float reach;
@@ -83,7 +115,7 @@ static_assert(sizeof(CentroidHeader) == 16);
 
 struct DirectoryPageHeader {
   std::uint16_t n_entries;
-  std::uint16_t reserved[3];
+  PageUse use;
 };
 static_assert(sizeof(DirectoryPageHeader) == 8);
 
@@ -94,32 +126,32 @@ struct ListEntry {
 };
 static_assert(sizeof(ListEntry) == 16);
 
-/// Whether rows may be added to a list page. On disk, in 48 bits.
-struct PageUse {
-  static constexpr std::uint64_t kOpen = 0;
-  static constexpr std::uint64_t kClosed = 1;  ///< its rows are being copied, or are new copies
-  /// Otherwise it has left its list, and this was the next transaction then: whoever can still be
-  /// led to it has a snapshot that was taken before that one began.
-  static constexpr std::uint64_t kFirstStamp = 2;
-  static constexpr std::uint64_t kLastStamp = (std::uint64_t{1} << 48) - 1;
-};
-
 struct ListPageHeader {
-  std::uint32_t list;
+  std::uint32_t list;     ///< number_on_pages()
   std::uint32_t version;  ///< of the list
   std::uint16_t n_slots;  ///< in use, dead ones included
-  std::uint16_t use[3];   ///< PageUse, low bits first
+  PageUse use;
 
-  std::uint64_t page_use() const {
-    return use[0] | std::uint64_t{use[1]} << 16 | std::uint64_t{use[2]} << 32;
-  }
-  void set_page_use(std::uint64_t value) {
-    for (int i = 0; i < 3; ++i) use[i] = static_cast<std::uint16_t>(value >> (16 * i));
-  }
-  bool is_open() const { return page_use() == PageUse::kOpen; }
-  bool has_left() const { return page_use() >= PageUse::kFirstStamp; }
+  std::uint64_t page_use() const { return use.value(); }
+  void set_page_use(std::uint64_t value) { use.set(value); }
+  bool is_open() const { return use.is_open(); }
+  bool has_left() const { return use.has_left(); }
 };
 static_assert(sizeof(ListPageHeader) == 16);
+
+/// The two lists of rows without vectors come behind the others, whose number grows: on their pages
+/// they have numbers from here on.
+inline constexpr std::uint32_t kFirstTidPages = 0xFFFF'FFFE;
+
+/// What pages of a list have as its number.
+constexpr std::uint32_t number_on_pages(const InvertedMeta& meta, std::uint32_t list) {
+  return list < meta.lists ? list : kFirstTidPages + (list - meta.lists);
+}
+/// The list whose pages have this number; directory_entries(meta) if there is none.
+constexpr std::uint32_t list_of_number(const InvertedMeta& meta, std::uint32_t number) {
+  if (number >= kFirstTidPages) return meta.lists + (number - kFirstTidPages);
+  return number < meta.lists ? number : directory_entries(meta);
+}
 
 struct ColdPageHeader {
   BlockId hot;  ///< the list page
@@ -162,6 +194,10 @@ struct ListShape {
   std::uint32_t cold_offset, tids_offset, factors_offset, codes_offset, used_bytes;
 
   std::uint32_t block_bytes() const { return 16 * segments; }
+  /// Cold pages of a list page with so many slots in use.
+  std::uint32_t cold_pages_of(std::uint32_t n_slots) const {
+    return cold_per_page == 0 ? 0 : (n_slots + cold_per_page - 1) / cold_per_page;
+  }
   /// Blocks of a page with so many slots in use that are packed.
   std::uint32_t packed_blocks(std::uint32_t n_slots) const {
     return is_packed ? (n_slots + (n_slots == slots ? 31 : 0)) / 32 : 0;

@@ -153,6 +153,10 @@ Fault verify_node_page(std::span<const std::byte> page, const PageExpectations& 
 
 Fault verify_drift_page(std::span<const std::byte> page, std::uint32_t lists) noexcept {
   if (trailer_of(page).next != kNoBlock) return {"The drift page has a next one."};
+  // Its lists may be fewer, of a moment before some were split, never more.
+  if (at<DriftPage>(content_of(page), 0)->lists > lists) {
+    return {"The drift page is not one of this index."};
+  }
   return {drift_page_fault(content_of(page), used_bytes(page), lists)};
 }
 

@@ -38,6 +38,16 @@ inline bool is_same_buffer_tag(const BufferTag& a, const BufferTag& b) {
 #endif
 }
 
+/// The same as below; the caller holds the lock on the relation's growth, where it needs one.
+inline Buffer extend_locked_relation(Relation relation, ForkNumber fork) {
+#if PG_VERSION_NUM >= 160000
+  return ExtendBufferedRel(BMR_REL(relation), fork, nullptr,
+                           EB_LOCK_FIRST | EB_SKIP_EXTENSION_LOCK);
+#else
+  return ReadBufferExtended(relation, fork, P_NEW, RBM_ZERO_AND_LOCK, nullptr);
+#endif
+}
+
 /// A new page at the end of a relation, pinned and exclusive-locked.
 inline Buffer extend_relation(Relation relation, ForkNumber fork) {
 #if PG_VERSION_NUM >= 160000
@@ -45,7 +55,7 @@ inline Buffer extend_relation(Relation relation, ForkNumber fork) {
 #else
   const bool needs_lock = !RELATION_IS_LOCAL(relation);
   if (needs_lock) LockRelationForExtension(relation, ExclusiveLock);
-  const Buffer buffer = ReadBufferExtended(relation, fork, P_NEW, RBM_ZERO_AND_LOCK, nullptr);
+  const Buffer buffer = extend_locked_relation(relation, fork);
   if (needs_lock) UnlockRelationForExtension(relation, ExclusiveLock);
   return buffer;
 #endif

@@ -171,12 +171,14 @@ sub begun_with
   return sprintf $self->{kind}{begun}, "vector_$class{$operator}_ops";
 }
 
-# Statements that write indexes anew, where the kind has such. A concurrent build waits for their snapshots, and they for
+# Statements that write indexes anew, where the kind has such: with limits that split lists and merge others every time,
+# and with the usual ones. A concurrent build waits for their snapshots, and they for
 # its lock: both are in one session.
 sub compactions
 {
   my ($self) = @_;
-  return map { "DO \$\$ BEGIN PERFORM nearest_compact('$_'); END \$\$;" } grep { $self->{kind}{has_lists} } sort keys %{ $self->{indexes} };
+  return map { my $index = $_; map { "DO \$\$ BEGIN PERFORM nearest_compact('$index'$_); END \$\$;" } ', 1.1, 0.7', '' }
+    grep { $self->{kind}{has_lists} } sort keys %{ $self->{indexes} };
 }
 
 # Empties a table and its indexes, which then begin anew.

@@ -1,6 +1,7 @@
-/* Loaded by 034_hnsw_races.pl: hold_extension(index) keeps an index from growing until the statement is canceled. An
+/* Loaded by 034_hnsw_races.pl and others: hold_extension(index) keeps an index from growing until the statement is canceled. An
  * insert that has chosen its neighbors, or has found the pages of its vector's rows full, then waits for its page, and
- * goes on with what it read before. SQL has no such lock. */
+ * goes on with what it read before. hold_lists(index) keeps an inverted file's lists from being replaced in the same way,
+ * as nearest_check does. SQL has no such locks. */
 #include "postgres.h"
 
 #include "access/relation.h"
@@ -14,15 +15,28 @@
 PG_MODULE_MAGIC;
 
 PG_FUNCTION_INFO_V1(hold_extension);
-Datum hold_extension(PG_FUNCTION_ARGS)
-{
-	Relation	index = relation_open(PG_GETARG_OID(0), AccessShareLock);
+PG_FUNCTION_INFO_V1(hold_lists);
 
-	LockRelationForExtension(index, ExclusiveLock);
+static void wait_for_cancel(void)
+{
 	for (;;)
 	{
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH, -1L, PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
 	}
+}
+
+Datum hold_extension(PG_FUNCTION_ARGS)
+{
+	LockRelationForExtension(relation_open(PG_GETARG_OID(0), AccessShareLock), ExclusiveLock);
+	wait_for_cancel();
+	PG_RETURN_VOID();
+}
+
+Datum hold_lists(PG_FUNCTION_ARGS)
+{
+	LockPage(relation_open(PG_GETARG_OID(0), AccessShareLock), 0, ShareLock);
+	wait_for_cancel();
+	PG_RETURN_VOID();
 }

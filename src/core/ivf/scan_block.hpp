@@ -32,19 +32,17 @@ template <class Limit, class Found>
 void scan_block(const ByteTable& table, std::size_t segments, const ListTerms& list,
                 const CodeBlockView& block, Limit&& limit, Found&& found) {
   std::uint32_t sums[kBlockCodes];
-  float estimates[kBlockCodes];
+  float bounds[kBlockCodes];
   kernels().table_sums_x32(block.codes, table.entries, segments, sums);
   const float slack = list.deviations * list.distance;
   const float rounding = list.deviations * table.deviation;
   const EstimateTerms terms{list.base, table.offset, table.step, slack, rounding, limit()};
-  std::uint32_t mask = kernels().estimate_x32(sums, block.factors, terms, estimates);
+  std::uint32_t mask = kernels().estimate_x32(sums, block.factors, terms, bounds);
   if (block.n < kBlockCodes) mask &= (1U << block.n) - 1U;
   for (; mask != 0; mask &= mask - 1) {
     const auto j = static_cast<std::size_t>(std::countr_zero(mask));
-    const float width = slack * block.factors.error[j] + rounding * block.factors.b[j];
-    const float lower = estimates[j] - width;
     // The limit may have fallen since the block was begun.
-    if (lower <= limit()) found(j, lower);
+    if (bounds[j] <= limit()) found(j, bounds[j]);
   }
 }
 

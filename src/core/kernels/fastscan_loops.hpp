@@ -62,7 +62,7 @@ void table_sums(const std::uint8_t* codes, const std::uint8_t* tables, std::size
 ///   at_most(a, b)         bit i is set where lane i of a is <= that of b
 template <class R>
 std::uint32_t estimate_block(const std::uint32_t* sums, const CodeFactors32& factors,
-                             const EstimateTerms& terms, float* estimates) {
+                             const EstimateTerms& terms, float* bounds) {
   const R zero = R::zero(), base = R::broadcast(terms.base), limit = R::broadcast(terms.limit);
   const R offset = R::broadcast(terms.offset), step = R::broadcast(terms.step);
   const R slack = R::broadcast(terms.slack), rounding = R::broadcast(terms.rounding);
@@ -75,7 +75,7 @@ std::uint32_t estimate_block(const std::uint32_t* sums, const CodeFactors32& fac
     const R width =
         multiply_add(R::load(factors.error + j), slack, multiply_add(b, rounding, zero));
     const R bound = estimate - width;
-    estimate.store(estimates + j);
+    bound.store(bounds + j);
     mask |= at_most(bound, limit) << j;
   }
   return mask;

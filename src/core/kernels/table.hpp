@@ -111,11 +111,11 @@ struct KernelTable {
   void (*table_sums_x32)(const std::uint8_t* codes, const std::uint8_t* tables,
                          std::size_t segments, std::uint32_t* sums);
 
-  /// estimates[j] = base + a_j - b_j·(offset + step·sums[j]), sums below 2^24. Returns a mask of
-  /// those where estimates[j] - (slack·error_j + rounding·b_j) <= limit. In float32,
-  /// so the last bits differ between instruction sets.
+  /// bounds[j] = base + a_j - b_j·(offset + step·sums[j]) - (slack·error_j + rounding·b_j), sums
+  /// below 2^24. Returns a mask of those <= limit. In float32, so the last bits differ between
+  /// instruction sets: who compares bounds has to take these, not to compute them again.
   std::uint32_t (*estimate_x32)(const std::uint32_t* sums, const CodeFactors32& factors,
-                                const EstimateTerms& terms, float* estimates);
+                                const EstimateTerms& terms, float* bounds);
 
   /// The rotation of core/rotate/hadamard.hpp, in place: the same bits on all sets.
   void (*rotate_f32)(float* x, std::size_t dim, std::uint64_t seed);

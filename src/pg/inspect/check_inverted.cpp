@@ -6,6 +6,7 @@
 
 #include "format/chain.hpp"
 #include "format/inverted_verify.hpp"
+#include "pg/am/inverted/generation.hpp"
 #include "pg/am/inverted/list_pages.hpp"
 #include "pg/am/inverted/state.hpp"
 #include "pg/inspect/check_pages.hpp"
@@ -30,9 +31,12 @@ class Checker {
     led_to_.prepare(n_blocks_);
     check_model();
     if (meta_.groups > 1) check_groups();
-    check_centroids(
-        meta_.centroids_block, meta_.lists,
-        [](std::uint32_t, const format::CentroidHeader& header) { return header.begin == 0; });
+    merged_.prepare(meta_.lists);
+    check_centroids(meta_.centroids_block, meta_.lists,
+                    [this](std::uint32_t list, const format::CentroidHeader& header) {
+                      if (header.begin == format::CentroidHeader::kMerged) merged_.add(list);
+                      return header.begin <= format::CentroidHeader::kMerged;
+                    });
     check_directory();
     read_kind(kMetaBlock, meta_.drift_block, PageKind::kDrift, page_);
     lead_to_fixed(meta_.drift_block);
@@ -41,7 +45,6 @@ class Checker {
       if (!led_to_.has(block)) check_unled(block);
     }
     found_.blocks = n_blocks_;
-    found_.lists = meta_.lists;
     found_.slots_per_page = shape_.slots;
     found_.is_trained = meta_.sample_rows > 0;
     return found_;
@@ -49,6 +52,13 @@ class Checker {
 
  private:
   [[noreturn]] void raise(BlockNumber block, const Fault& fault) const {
+    if (meta_.magic != 0 && inverted::read_meta(index_).directory_block != meta_.directory_block) {
+      // Replay knows nothing of the lock that keeps others from it.
+      ereport(ERROR, (errcode(ERRCODE_OBJECT_IN_USE),
+                      errmsg("lists of index \"%s\" were split or merged while it was checked",
+                             RelationGetRelationName(index_)),
+                      errhint("Check it again.")));
+    }
     reader_.raise(block, fault);
   }
 
@@ -136,6 +146,7 @@ class Checker {
       const WholePage page = read_kind(kMetaBlock, block, PageKind::kCentroids, page_);
       lead_to_fixed(block);
       const format::ConstPageBytes content = format::content_of(page);
+      check_use(block, format::at<format::CentroidPageHeader>(content, 0)->use);
       const std::uint32_t here = std::min(n - begin, per_page);
       if (const char* const fault = format::centroid_page_fault(content, here)) {
         raise(block, {fault});
@@ -162,7 +173,11 @@ class Checker {
                     });
   }
 
-  /// A page that was written by the build, in its place.
+  void check_use(BlockNumber block, const format::PageUse& use) const {
+    if (use.has_left()) raise(block, {"The page is not in use, but something leads to it."});
+  }
+
+  /// A page that is in its place, one behind the other.
   void lead_to_fixed(BlockNumber block) {
     if (block >= n_blocks_ || !led_to_.add(block)) {
       raise(block, {"The page has more than one place."});
@@ -176,6 +191,7 @@ class Checker {
       const BlockNumber block = inverted::directory_page(meta_, begin);
       const WholePage page = read_kind(kMetaBlock, block, PageKind::kDirectory, page_);
       lead_to_fixed(block);
+      check_use(block, format::at<format::DirectoryPageHeader>(format::content_of(page), 0)->use);
       const std::uint32_t here = std::min(n - begin, per_page);
       if (const char* const fault = format::directory_page_fault(format::content_of(page), here)) {
         raise(block, {fault});
@@ -226,6 +242,13 @@ class Checker {
       found_.null_rows = rows;
     } else {
       found_.rows += rows;
+      if (merged_.has(list)) {
+        if (entry.first != format::kNoBlock) {
+          raise(directory, {"A list whose rows went to others has pages.", at.slot});
+        }
+        return;
+      }
+      found_.lists += 1;
       found_.empty_lists += rows == 0 ? 1 : 0;
       found_.largest_list = std::max(found_.largest_list, rows);
     }
@@ -250,7 +273,8 @@ class Checker {
     WholePage page = read_kind(from, block, PageKind::kList, page_);
     format::ConstListPage hot{format::content_of(page), &shape};
     const auto check_owner = [&] {
-      if (hot.header().list != list) raise(block, {"A page of a list belongs to another one."});
+      if (hot.header().list != format::number_on_pages(meta_, list))
+        raise(block, {"A page of a list belongs to another one."});
       if (hot.header().version != version) {
         raise(block, {"A page of a list is of another version of it."});
       }
@@ -342,11 +366,11 @@ class Checker {
       return false;
     }
     if (const Fault fault = format::verify_inverted_page(of, expected_)) raise(header.hot, fault);
-    const format::ListPageHeader list = list_header_of(of);
-    const format::ConstListPage hot{format::content_of(of), &expected_.shape_of(list.list)};
-    return list.list < meta_.lists &&
+    const std::uint32_t list = format::list_of_number(meta_, list_header_of(of).list);
+    const format::ConstListPage hot{format::content_of(of), &expected_.shape_of(list)};
+    return list < meta_.lists &&
            hot.cold_pages()[header.first_slot / shape_.cold_per_page] == block &&
-           (led_to(header.hot) || is_in_list(list.list, header.hot));
+           (led_to(header.hot) || is_in_list(list, header.hot));
   }
   /// Whether a walk came by a page, or it is newer than the walks.
   bool led_to(BlockNumber block) const { return block >= n_blocks_ || led_to_.has(block); }
@@ -362,20 +386,23 @@ class Checker {
     const format::ConstPageBytes content = format::content_of(page);
     bool is_led_to = false;
     const PageKind kind = format::trailer_of(page).kind;
-    if (kind == PageKind::kFree) {
+    // Centroids and directories that others replaced, or were to replace others.
+    const bool is_replaced = kind == PageKind::kCentroids || kind == PageKind::kDirectory;
+    if (kind == PageKind::kFree || is_replaced) {
       found_.unused_blocks += 1;
       return;
     }
     if (kind == PageKind::kList) {
       const format::ListPageHeader header = list_header_of(page);
+      const std::uint32_t list = format::list_of_number(meta_, header.list);
       // Pages that have left a list are kept for scans that are at work, and new ones are not yet
       // in it.
-      is_led_to = is_in_list(header.list, block);
+      is_led_to = list < format::directory_entries(meta_) && is_in_list(list, block);
       if (!is_led_to && !header.is_open()) {
         found_.unused_blocks += 1;
         return;
       }
-      (header.list < meta_.lists ? found_.list_blocks : found_.row_blocks) += 1;
+      (list < meta_.lists ? found_.list_blocks : found_.row_blocks) += 1;
     } else if (kind == PageKind::kCold) {
       const format::ColdPageHeader header = *format::at<format::ColdPageHeader>(content, 0);
       if (!is_cold_page_in_use(block, header)) {
@@ -396,8 +423,8 @@ class Checker {
   format::ListShape shape_{}, tid_shape_{};
   format::InvertedExpectations expected_{};
   BlockNumber n_blocks_ = 0;
-  Bits led_to_{};
-  bool has_left_ = false;  ///< the list page that was checked last
+  Bits led_to_{}, merged_{};  ///< blocks; lists
+  bool has_left_ = false;     ///< the list page that was checked last
   InvertedFindings found_{};
 };
 static_assert(std::is_trivially_destructible_v<Checker>);
@@ -406,7 +433,10 @@ static_assert(std::is_trivially_destructible_v<Checker>);
 
 InvertedFindings check_inverted(Relation heap, Relation index) {
   auto* const checker = new (palloc(sizeof(Checker))) Checker(heap, index);
-  return checker->run();
+  inverted::lock_lists(index, ShareLock);
+  const InvertedFindings found = checker->run();
+  inverted::unlock_lists(index, ShareLock);
+  return found;
 }
 
 }  // namespace nearest::pg

@@ -57,6 +57,33 @@ void warn_of_damage(Relation index, BlockNumber block, const char* fault) {
            errhint("nearest_check tells whether more is damaged. REINDEX builds the index anew.")));
 }
 
+/// Changes the page as one WAL record, unless lock(buffer) returns false. Passes over it with a
+/// warning if it is damaged.
+template <class Lock, class Change>
+void change_drift_page(Relation index, BlockNumber block, std::uint32_t lists, Lock&& lock,
+                       Change&& change) {
+  const char* fault = nullptr;
+  const Buffer buffer = pin_drift_page(index, block, &fault);
+  if (BufferIsValid(buffer)) {
+    if (!lock(buffer)) {
+      ReleaseBuffer(buffer);
+      return;
+    }
+    const Page page = BufferGetPage(buffer);
+    fault = is_page_of_kind(page, format::PageKind::kDrift)
+                ? format::drift_header_fault(*drift_on(page), used_bytes(page), lists)
+                : kOtherKind;
+    if (fault == nullptr) {
+      change_page(index, buffer, 0, [&](Page copy) {
+        change(drift_on(copy));
+        return true;
+      });
+    }
+    UnlockReleaseBuffer(buffer);
+  }
+  if (fault != nullptr) warn_of_damage(index, block, fault);
+}
+
 }  // namespace
 
 void init_drift_page(Page page, const DriftBase& base) {
@@ -73,28 +100,20 @@ void set_drift_base(Relation index, BlockNumber block, const DriftBase& base) {
   });
 }
 
+void set_drift_lists(Relation index, BlockNumber block, std::uint32_t lists,
+                     const std::uint64_t* sizes) {
+  const auto lock = [](Buffer buffer) {
+    LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+    return true;
+  };
+  change_drift_page(index, block, lists, lock,
+                    [&](format::DriftPage* page) { page->spread(lists, sizes); });
+}
+
 void add_drift_row(Relation index, BlockNumber block, std::uint32_t lists,
                    const format::DriftRow& row) {
-  const char* fault = nullptr;
-  const Buffer buffer = pin_drift_page(index, block, &fault);
-  if (BufferIsValid(buffer)) {
-    if (!ConditionalLockBuffer(buffer)) {
-      ReleaseBuffer(buffer);
-      return;
-    }
-    const Page page = BufferGetPage(buffer);
-    fault = is_page_of_kind(page, format::PageKind::kDrift)
-                ? format::drift_header_fault(*drift_on(page), used_bytes(page), lists)
-                : kOtherKind;
-    if (fault == nullptr) {
-      change_page(index, buffer, 0, [&](Page copy) {
-        drift_on(copy)->add(row);
-        return true;
-      });
-    }
-    UnlockReleaseBuffer(buffer);
-  }
-  if (fault != nullptr) warn_of_damage(index, block, fault);
+  const auto lock = [](Buffer buffer) { return ConditionalLockBuffer(buffer); };
+  change_drift_page(index, block, lists, lock, [&](format::DriftPage* page) { page->add(row); });
 }
 
 const char* try_read_drift_page(Relation index, BlockNumber block, std::uint32_t lists,

@@ -28,6 +28,11 @@ void init_drift_page(Page page, const DriftBase& base);
 /// Puts what is known by now of the rows of a build on the page, as one WAL record.
 void set_drift_base(Relation index, BlockNumber block, const DriftBase& base);
 
+/// Makes the page one of other lists, after those of an index were split or merged: sizes: (lists).
+/// A damaged page is passed over with a warning.
+void set_drift_lists(Relation index, BlockNumber block, std::uint32_t lists,
+                     const std::uint64_t* sizes);
+
 /// Adds a sampled row, as one WAL record; passes over it if somebody else has the page locked, and,
 /// with a warning, if the page is damaged.
 void add_drift_row(Relation index, BlockNumber block, std::uint32_t lists,

@@ -4,13 +4,12 @@
 #include "pg/postgres.hpp"
 
 extern "C" {
-#include "access/genam.h"
 #include "access/relscan.h"
-#include "nodes/execnodes.h"
 }
 
 #include "core/graph/space.hpp"
 #include "core/metric.hpp"
+#include "pg/am/common/heap_vectors.hpp"
 
 namespace nearest::pg {
 
@@ -35,22 +34,21 @@ inline double operator_distance(core::Metric metric, core::VectorView<float> a,
 class HeapDistance {
  public:
   /// Memory comes from the context, which lives until end().
-  void begin(IndexScanDesc scan, MemoryContext context);
-  void end();
-  bool is_begun() const { return fetch_ != nullptr; }
+  void begin(IndexScanDesc scan, MemoryContext context) {
+    scan_ = scan;
+    vectors_.begin(scan->heapRelation, scan->indexRelation, context);
+  }
+  void end() { vectors_.end(); }
+  bool is_begun() const { return vectors_.is_begun(); }
 
   /// The distance of a row to q. False if the snapshot sees no such row, or its vector is NULL.
   bool find(core::Metric metric, core::VectorView<float> q, ItemPointerData tid, double* distance);
   /// Lets go of the heap's pages; before the scan returns.
-  void release_pages();
+  void release_pages() { vectors_.release_pages(); }
 
  private:
   IndexScanDesc scan_ = nullptr;
-  struct IndexFetchTableData* fetch_ = nullptr;
-  TupleTableSlot* slot_ = nullptr;
-  IndexInfo* info_ = nullptr;
-  EState* executor_ = nullptr;  ///< expressions need one
-  MemoryContext row_context_ = nullptr;
+  HeapVectors vectors_;
 };
 
 }  // namespace nearest::pg

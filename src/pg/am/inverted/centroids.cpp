@@ -74,15 +74,17 @@ std::size_t Centroids::score(const RankedPoint& point, std::uint32_t begin, std:
     ranked[0] = {base, static_cast<float>(distance), base, 0};
     return 1;
   }
+  const RankedList* const first = ranked;
   visit(meta.centroids_block, meta.lists, begin, end,
         [&](std::uint32_t list, const format::CentroidHeader& header, const std::int8_t* z) {
+          if (header.begin == format::CentroidHeader::kMerged) return;
           *ranked++ = rank_one(point, header, z, meta.dim, list);
         });
-  return end - begin;
+  return static_cast<std::size_t>(ranked - first);
 }
 
-void Centroids::score_all(const RankedPoint& point, RankedList* ranked) const {
-  score(point, 0, state_->meta.lists, ranked);
+std::size_t Centroids::score_all(const RankedPoint& point, RankedList* ranked) const {
+  return score(point, 0, state_->meta.lists, ranked);
 }
 
 void Centroids::check_begins(const std::uint32_t* begins) const {
@@ -146,7 +148,8 @@ std::size_t Centroids::rank(ContextArena arena, const RankedPoint& point, std::s
                             RankedList* ranked) const {
   const format::InvertedMeta& meta = state_->meta;
   std::size_t n = 0;
-  if (!core::is_trained_by_groups(meta.lists) || core::kScoredPerProbe * wanted >= meta.lists) {
+  if (meta.groups == 1 || !core::is_trained_by_groups(meta.lists) ||
+      core::kScoredPerProbe * wanted >= meta.lists) {
     n = score(point, 0, meta.lists, ranked);
   } else {
     const RankedGroups groups = rank_groups(arena, point);
@@ -164,6 +167,7 @@ std::size_t Centroids::rank(ContextArena arena, const RankedPoint& point, std::s
 
 const KeptCentroids* Centroids::copy(MemoryContext context) const {
   const format::InvertedMeta& meta = state_->meta;
+  bool has_merged = false;
   const auto copy_codes = [&](BlockNumber block, std::uint32_t n, std::uint32_t* begins) {
     auto* const z = allocate_in<std::int8_t>(context, std::size_t{n} * meta.dim);
     auto* const scales = allocate_in<float>(context, n);
@@ -174,6 +178,7 @@ const KeptCentroids* Centroids::copy(MemoryContext context) const {
             scales[i] = header.scale;
             squares[i] = header.square;
             if (begins != nullptr) begins[i] = header.begin;
+            has_merged = has_merged || (begins == nullptr && header.begin != 0);
           });
     return core::CoarseCodes{z, scales, squares, n, meta.dim};
   };
@@ -185,7 +190,7 @@ const KeptCentroids* Centroids::copy(MemoryContext context) const {
     begins[meta.groups] = meta.lists;
     check_begins(begins);
   }
-  return kept;
+  return has_merged ? nullptr : kept;
 }
 
 void Centroids::read(std::uint32_t list, float* centroid) const {

@@ -1,7 +1,8 @@
 /// Centroids on their pages: which lists are nearest to a point, and where their centroids are.
 ///
 /// Scans copy and keep nothing: some dozen pages hold those of hundreds of lists, and pages in
-/// shared buffers serve all backends. They never change (README.md, rule 3).
+/// shared buffers serve all backends. They never change, but others may take
+/// their place (README.md, rule 3). Lists whose rows went to others are passed over.
 #pragma once
 
 #include "pg/postgres.hpp"
@@ -49,18 +50,18 @@ class Centroids {
 
   /// Ranks lists, the `wanted` nearest of them sorted in front. ranked: (lists) work space. Of
   /// thousands of lists only those of the nearest groups are looked at. Returns how many were, at
-  /// least `wanted`. Memory comes from the arena.
+  /// least `wanted` if there are as many. Memory comes from the arena.
   std::size_t rank(ContextArena arena, const RankedPoint& point, std::size_t wanted,
                    RankedList* ranked) const;
   /// The same for all lists, in no order.
-  void score_all(const RankedPoint& point, RankedList* ranked) const;
+  std::size_t score_all(const RankedPoint& point, RankedList* ranked) const;
 
   /// The list nearest to a row's point. Where lists are in groups, those of the nearest ones are
   /// looked at, as builds of thousands of lists do: a small part of all centroids.
   std::uint32_t find_nearest(ContextArena arena, const RankedPoint& point) const;
 
   /// All of them, in memory of the context, which is freed by an error.
-  const KeptCentroids* copy(MemoryContext context) const;
+  const KeptCentroids* copy(MemoryContext context) const;  // null: some lists were merged
 
   /// What the list's code stands for: centroid: (dim).
   void read(std::uint32_t list, float* centroid) const;

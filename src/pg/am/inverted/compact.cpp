@@ -8,7 +8,7 @@ extern "C" {
 #include <cstring>
 
 #include "core/arena.hpp"
-#include "pg/am/inverted/list_row.hpp"
+#include "pg/am/inverted/page_copy.hpp"
 #include "pg/am/inverted/page_group.hpp"
 #include "pg/am/inverted/retired_pages.hpp"
 
@@ -21,11 +21,7 @@ constexpr double kLeastRoom = 0.2;
 class Compactor {
  public:
   Compactor(Relation heap, Relation index, const InvertedState& state)
-      : heap_(heap), index_(index), state_(&state), group_(index, state) {
-    page_ = static_cast<Page>(palloc(BLCKSZ));
-    for (std::uint32_t i = 0; i < state.shape.n_cold; ++i) {
-      cold_pages_[i] = static_cast<Page>(palloc(BLCKSZ));
-    }
+      : heap_(heap), index_(index), state_(&state), group_(index, state), copy_(index, state) {
     const std::uint32_t most_slots = std::max(state.shape.slots, state.tid_shape.slots);
     tids_ = allocate_in<format::Tid>(CurrentMemoryContext, most_slots);
     const std::size_t vectors = state.shape.slots * RecordShape(state.shape).bytes;
@@ -51,15 +47,6 @@ class Compactor {
  private:
   ListWalk walk_along(std::uint32_t list) const {
     return {index_, state_, list, read_entry(index_, state_->meta, list)};
-  }
-
-  /// Rows of a page, dead ones in the table included.
-  static std::uint32_t count_rows(const format::ConstListPage& page) {
-    std::uint32_t rows = 0;
-    for (std::uint32_t slot = 0; slot < page.header().n_slots; ++slot) {
-      rows += format::is_dead(page.tids()[slot]) ? 0 : 1;
-    }
-    return rows;
   }
 
   bool is_sparse(std::uint32_t list) const {
@@ -104,15 +91,7 @@ class Compactor {
       blocks_.push_back(ContextArena{list_context_}, walk.block());
       walk.visit([](const format::ConstListPage&) -> const char* { return nullptr; });
     }
-    for (const BlockNumber block : blocks_) {
-      CHECK_FOR_INTERRUPTS();
-      with_exclusive_page(index_, block, format::PageKind::kList, [&](Page page) {
-        rows += count_rows(list_page(page, *shape_));
-        if (!list_header(page)->is_open()) return false;
-        list_header(page)->set_page_use(format::PageUse::kClosed);
-        return true;
-      });
-    }
+    for (const BlockNumber block : blocks_) rows += close_page(index_, *shape_, block);
     return rows;
   }
 
@@ -126,12 +105,11 @@ class Compactor {
         rows % slots == 0 ? std::min<std::uint64_t>(rows, slots) : rows % slots);
     std::uint64_t copied = 0;
     for (std::size_t i = blocks_.size(); i-- > 0;) {
-      compacted_.retired_blocks += 1 + copy_page(blocks_[i]);
-      const format::ConstListPage page = list_page(page_, *shape_);
-      for (std::uint32_t slot = page.header().n_slots; slot-- > 0;) {
-        if (format::is_dead(page.tids()[slot])) continue;
+      compacted_.retired_blocks += 1 + copy_.copy(blocks_[i], *shape_);
+      for (std::uint32_t slot = copy_.n_slots(); slot-- > 0;) {
+        if (format::is_dead(copy_.tid(slot))) continue;
         if (++copied > rows) elog(ERROR, "closed pages of list %u have more rows", list_);
-        take_row(page, slot);
+        take_row(slot);
         if (n_missing_ > 0) continue;
         write_group();
         if (last == format::kNoBlock) last = first_;
@@ -143,46 +121,11 @@ class Compactor {
     return last;
   }
 
-  /// Copies a closed page of the list and its cold pages, which nobody changes. Returns how many
-  /// these are.
-  std::uint32_t copy_page(BlockNumber block) {
-    with_shared_page(index_, block, format::PageKind::kList,
-                     [&](Page page) { std::memcpy(page_, page, BLCKSZ); });
-    const format::ConstListPage page = list_page(page_, *shape_);
-    if (shape_->n_cold == 0) return 0;
-    std::uint32_t i = 0;
-    for (; i * shape_->cold_per_page < page.header().n_slots; ++i) {
-      CHECK_FOR_INTERRUPTS();
-      const BlockNumber cold = page.cold_pages()[i];
-      if (cold == format::kNoBlock || cold >= RelationGetNumberOfBlocks(index_)) {
-        report_damaged(index_, block, "It leads to a page that is not there.");
-      }
-      with_shared_page(index_, cold, format::PageKind::kCold,
-                       [&](Page copied) { std::memcpy(cold_pages_[i], copied, BLCKSZ); });
-      const format::ConstPageBytes content = content_of(cold_pages_[i]);
-      const std::uint32_t first_slot = i * shape_->cold_per_page;
-      const char* fault =
-          format::cold_page_fault(content, used_bytes(cold_pages_[i]), *shape_, block, first_slot);
-      const std::uint32_t n =
-          std::min<std::uint32_t>(page.header().n_slots - first_slot, shape_->cold_per_page);
-      if (fault == nullptr && format::at<format::ColdPageHeader>(content, 0)->n_slots < n) {
-        fault = "A page that refines a list's rows has not all of them.";
-      }
-      if (fault != nullptr) report_damaged(index_, cold, fault);
-    }
-    return i;
-  }
-
   /// Puts a row of the copied page in front of those taken before.
-  void take_row(const format::ConstListPage& page, std::uint32_t slot) {
-    const RecordShape record(*shape_);
+  void take_row(std::uint32_t slot) {
     const std::uint32_t place = --n_missing_;
-    std::byte* const to = records_ + place * record.bytes;
-    tids_[place] = page.tids()[slot];
-    std::memset(to, 0, record.bytes);
-    get_hot_row(page, record, slot, to);
-    if (shape_->n_cold == 0) return;
-    get_cold_row(content_of(cold_pages_[slot / shape_->cold_per_page]), *shape_, slot, to);
+    tids_[place] = copy_.tid(slot);
+    copy_.read(slot, records_ + place * RecordShape(*shape_).bytes);
   }
 
   void write_group() {
@@ -230,9 +173,9 @@ class Compactor {
   const InvertedState* state_;
   PageGroup group_;
   MemoryContext list_context_;
-  Page page_, cold_pages_[format::kMostColdPages];  ///< copies
-  format::Tid* tids_;                               ///< (slots) of the page that is being made
-  std::byte* records_;                              ///< likewise
+  PageCopy copy_;
+  format::Tid* tids_;   ///< (slots) of the page that is being made
+  std::byte* records_;  ///< likewise
   Compacted compacted_{};
 
   // Of the list at hand.
@@ -247,10 +190,16 @@ static_assert(std::is_trivially_destructible_v<Compactor>);
 
 }  // namespace
 
-Compacted compact(Relation heap, Relation index) {
+Compacted compact(Relation heap, Relation index, const ListLimits& limits) {
+  const Rebalanced rebalanced = rebalance(heap, index, limits);
   const InvertedState* const state = load_state(index);
   auto* const compactor = new (palloc(sizeof(Compactor))) Compactor(heap, index, *state);
-  return compactor->run();
+  Compacted done = compactor->run();
+  done.written_blocks += rebalanced.written_blocks;
+  done.retired_blocks += rebalanced.retired_blocks;
+  done.split = rebalanced.split;
+  done.merged = rebalanced.merged;
+  return done;
 }
 
 }  // namespace nearest::pg::inverted

@@ -6,6 +6,7 @@ extern "C" {
 
 #include "pg/am/common/drift_sample.hpp"
 #include "pg/am/common/heap_tid.hpp"
+#include "pg/am/inverted/generation.hpp"
 #include "pg/am/inverted/list_choice.hpp"
 #include "pg/am/inverted/list_insert.hpp"
 #include "pg/am/inverted/row_vector.hpp"
@@ -14,8 +15,9 @@ extern "C" {
 namespace nearest::pg::inverted {
 namespace {
 
-/// Codes the row for its nearest list and adds it there. Memory comes from the current context.
-void insert_vector(Relation index, const InvertedState& state, core::VectorView<float> x,
+/// Codes the row for its nearest list and adds it there. False if the state is of other lists than
+/// there are now. Memory comes from the current context.
+bool insert_vector(Relation index, const InvertedState& state, core::VectorView<float> x,
                    const format::Tid& tid) {
   const std::size_t dim = x.size();
   const RowCoder coder(state);
@@ -26,11 +28,12 @@ void insert_vector(Relation index, const InvertedState& state, core::VectorView<
   auto* const work = static_cast<float*>(palloc(coder.work_floats() * sizeof(float)));
   auto* const record = static_cast<std::byte*>(palloc(coder.record().bytes));
   coder.encode(x, placed, y, centroid, work, record);
-  add_to_list(index, state, list, tid, record);
+  if (!add_to_list(index, state, list, tid, record)) return false;
   if (format::is_drift_sampled(tid)) {
     add_drift_row(index, state.meta.drift_block, state.meta.lists,
                   {coder.figures(x, placed, y, centroid, record), list});
   }
+  return true;
 }
 
 }  // namespace
@@ -51,12 +54,15 @@ bool insert(Relation index, Datum* values, bool* is_null, ItemPointer heap_tid, 
     info->ii_AmCache = cache;
   }
   const MemoryContext before = MemoryContextSwitchTo(cache->row_context);
-  const InvertedState& state = *cache->state;
-  const RowVector row = read_row_vector(state.meta, values[0], is_null[0]);
-  if (row.has_place()) {
-    insert_vector(index, state, row.x, to_tid(*heap_tid));
-  } else {
-    add_to_list(index, state, row.list(state.meta), to_tid(*heap_tid), nullptr);
+  const RowVector row = read_row_vector(cache->state->meta, values[0], is_null[0]);
+  const auto is_added = [&] {
+    const InvertedState& state = *cache->state;
+    if (row.has_place()) return insert_vector(index, state, row.x, to_tid(*heap_tid));
+    return add_to_list(index, state, row.list(state.meta), to_tid(*heap_tid), nullptr);
+  };
+  while (!is_added()) {
+    await_lists(index, *cache->state);
+    cache->state = load_state(index);
   }
   MemoryContextSwitchTo(before);
   MemoryContextReset(cache->row_context);

@@ -4,6 +4,8 @@ extern "C" {
 #include "utils/memutils.h"
 }
 
+#include <limits>
+
 #include "pg/am/inverted/centroids.hpp"
 
 namespace nearest::pg::inverted {
@@ -18,6 +20,11 @@ void keep_centroids(const Centroids& centroids, const InvertedState& state) {
   MemoryContext const context =
       AllocSetContextCreate(CurrentMemoryContext, "centroids", ALLOCSET_SMALL_SIZES);
   const KeptCentroids* const kept = centroids.copy(context);
+  if (kept == nullptr) {  // lists that were merged are passed over on pages only
+    MemoryContextDelete(context);
+    state.centroid_pages_read = std::numeric_limits<std::int64_t>::min() / 2;
+    return;
+  }
   MemoryContextSetParent(context, state.context);
   state.centroids = kept;
 }

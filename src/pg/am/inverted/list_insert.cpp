@@ -17,6 +17,7 @@ enum class Tried : std::uint8_t {
   kDone,
   kAgain,      ///< another was faster, or a page that was thought free is not
   kNeedsPage,  ///< a cold page has to be begun
+  kMoved,      ///< the directory is not in use any more, or being copied
   kFull,
 };
 
@@ -50,32 +51,35 @@ class ListInserter {
         shape_(&shape_of(state, list)),
         record_shape_(*shape_),
         list_(list),
+        number_(format::number_on_pages(state.meta, list)),
+        state_(&state),
         tid_(tid),
         record_(record) {}
 
-  void run() {
-    while (true) {
+  bool run() {
+    Tried tried = Tried::kAgain;
+    while (tried != Tried::kDone && tried != Tried::kMoved) {
       if (INTERRUPTS_PENDING_CONDITION()) {
         // What was found for the row is not lost if it is not inserted.
         give_back(&list_spare_);
         give_back(&cold_spare_);
         CHECK_FOR_INTERRUPTS();
       }
-      entry_ = read_entry(index_, *meta_, list_);
+      entry_ = read_entry(index_, *meta_, list_, &is_in_use_);
       if (entry_.room != format::kNoBlock) {
-        if (fill_dead_slot() == Tried::kDone) break;
+        tried = fill_dead_slot();
         continue;
       }
-      const Tried tried = entry_.last == format::kNoBlock ? Tried::kFull : append();
-      if (tried == Tried::kDone) break;
+      tried = entry_.last == format::kNoBlock ? Tried::kFull : append();
       if (tried == Tried::kNeedsPage) take_spare(&cold_spare_);
       if (tried != Tried::kFull) continue;
       take_spare(&list_spare_);
       if (shape_->n_cold > 0) take_spare(&cold_spare_);
-      if (add_page() == Tried::kDone) break;
+      tried = add_page();
     }
     give_back(&list_spare_);
     give_back(&cold_spare_);
+    return tried == Tried::kDone;
   }
 
  private:
@@ -94,7 +98,7 @@ class ListInserter {
     const char* fault =
         is_page_of_kind(locked.page(), format::PageKind::kList)
             ? format::list_page_fault(list_page(locked.page(), *shape_), used_bytes(locked.page()),
-                                      list_, entry_.version)
+                                      number_, entry_.version)
             : "The page is not of its kind.";
     if (fault != nullptr) report_damaged(index_, block, fault);
     return locked;
@@ -186,8 +190,7 @@ class ListInserter {
       if (++rooms_passed_ > RelationGetNumberOfBlocks(index_)) {
         report_damaged(index_, entry_.room, "The pages of a list are a ring.");
       }
-      pass_room();
-      return Tried::kAgain;
+      return pass_room();
     }
     Locked cold;
     lock_cold_page(hot, slot, false, &cold);
@@ -199,15 +202,18 @@ class ListInserter {
 
   /// Makes the directory name the page behind the one that it named. Pages leave lists under the
   /// directory's lock, so that it is in the list.
-  void pass_room() {
+  Tried pass_room() {
+    Tried tried = Tried::kAgain;
     with_exclusive_page(
         index_, directory_page(*meta_, list_), format::PageKind::kDirectory, [&](Page page) {
           format::ListEntry* const entry = entry_on(index_, *meta_, page, list_);
-          if (entry->room != entry_.room) return false;
+          if (!directory_header(page)->use.is_open()) tried = Tried::kMoved;
+          if (tried == Tried::kMoved || entry->room != entry_.room) return false;
           with_shared_page(index_, entry_.room, format::PageKind::kList,
                            [&](Page named) { entry->room = trailer_of(named)->next; });
           return true;
         });
+    return tried;
   }
 
   /// Whether rows behind the last one of a page need another page.
@@ -222,13 +228,13 @@ class ListInserter {
     const std::uint32_t slot = header.n_slots;
     Tried tried = Tried::kDone;
     if (trailer_of(hot.page())->next != format::kNoBlock || header.has_left()) {
-      // The directory names the next one as soon as it can be read again.
-      if (passed_ == hot.block) {
+      // The directory names the next one as soon as it can be read again, if it is still in use.
+      if (is_in_use_ && passed_ == hot.block) {
         report_damaged(index_, directory_page(*meta_, list_),
                        "The last page of a list is another one.");
       }
       passed_ = hot.block;
-      tried = Tried::kAgain;
+      tried = is_in_use_ ? Tried::kAgain : Tried::kMoved;
     } else if (is_full(header)) {
       tried = Tried::kFull;
     }
@@ -258,6 +264,7 @@ class ListInserter {
     Locked last, hot, cold;
     Tried tried =
         now->last == entry_.last && now->version == entry_.version ? Tried::kDone : Tried::kAgain;
+    if (!directory_header(entries.page())->use.is_open()) tried = Tried::kMoved;
     if (tried == Tried::kDone && entry_.last != format::kNoBlock) {
       last = lock_list_page(entry_.last);
       const bool needs_page = is_full(list_page(last.page(), *shape_).header());
@@ -288,7 +295,7 @@ class ListInserter {
     }
     entry->last = hot.block;
     const Page hot_page = GenericXLogRegisterBuffer(log, hot.buffer, GENERIC_XLOG_FULL_IMAGE);
-    init_list_page(hot_page, *shape_, list_, entry_.version);
+    init_list_page(hot_page, *state_, list_, entry_.version);
     Page cold_page = nullptr;
     if (cold.is_there()) {
       cold_page = GenericXLogRegisterBuffer(log, cold.buffer, GENERIC_XLOG_FULL_IMAGE);
@@ -311,10 +318,12 @@ class ListInserter {
   const format::InvertedMeta* meta_;
   const format::ListShape* shape_;
   RecordShape record_shape_;
-  std::uint32_t list_;
+  std::uint32_t list_, number_;
+  const InvertedState* state_;
   format::Tid tid_;
   const std::byte* record_;
   format::ListEntry entry_{};
+  bool is_in_use_ = true;                  ///< the directory that the entry is of
   BlockNumber passed_ = format::kNoBlock;  ///< was the last page of the list, and is no longer
   BlockNumber rooms_passed_ = 0;           ///< pages without a dead slot
   BlockNumber list_spare_ = InvalidBlockNumber, cold_spare_ = InvalidBlockNumber;
@@ -323,9 +332,9 @@ static_assert(std::is_trivially_destructible_v<ListInserter>);
 
 }  // namespace
 
-void add_to_list(Relation index, const InvertedState& state, std::uint32_t list,
+bool add_to_list(Relation index, const InvertedState& state, std::uint32_t list,
                  const format::Tid& tid, const std::byte* record) {
-  ListInserter(index, state, list, tid, record).run();
+  return ListInserter(index, state, list, tid, record).run();
 }
 
 }  // namespace nearest::pg::inverted

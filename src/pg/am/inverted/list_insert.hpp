@@ -13,8 +13,9 @@
 namespace nearest::pg::inverted {
 
 /// Puts a row into a slot that VACUUM left, or behind the last row. record: as RowCoder made it, or
-/// null for a row without a vector.
-void add_to_list(Relation index, const InvertedState& state, std::uint32_t list,
-                 const format::Tid& tid, const std::byte* record);
+/// null for a row without a vector. False if lists were split or merged meanwhile, or are just now:
+/// the row has to be placed again, by a state that is loaded after await_lists().
+[[nodiscard]] bool add_to_list(Relation index, const InvertedState& state, std::uint32_t list,
+                               const format::Tid& tid, const std::byte* record);
 
 }  // namespace nearest::pg::inverted

@@ -8,12 +8,14 @@ extern "C" {
 
 namespace nearest::pg::inverted {
 
-void init_list_page(Page page, const format::ListShape& shape, std::uint32_t list,
+void init_list_page(Page page, const InvertedState& state, std::uint32_t list,
                     std::uint32_t version) {
+  const format::ListShape& shape = shape_of(state, list);
   init_page(page, format::PageKind::kList);
   std::memset(content_of(page).data(), 0, shape.used_bytes);
   set_used_bytes(page, shape.used_bytes);
-  *format::at<format::ListPageHeader>(content_of(page), 0) = {list, version, 0, {}};
+  *format::at<format::ListPageHeader>(content_of(page), 0) = {
+      format::number_on_pages(state.meta, list), version, 0, {}};
 }
 
 void init_cold_page(Page page, BlockNumber hot, std::uint32_t first_slot) {
@@ -38,7 +40,8 @@ format::ListEntry* entry_on(Relation index, const format::InvertedMeta& meta, Pa
          (list - begin);
 }
 
-format::ListEntry read_entry(Relation index, const format::InvertedMeta& meta, std::uint32_t list) {
+format::ListEntry read_entry(Relation index, const format::InvertedMeta& meta, std::uint32_t list,
+                             bool* is_in_use) {
   BufferHints* const hints = BufferHints::of(index);
   const BlockNumber block = directory_page(meta, list);
   if (!hints->has_block(index, block)) {
@@ -46,7 +49,10 @@ format::ListEntry read_entry(Relation index, const format::InvertedMeta& meta, s
   }
   format::ListEntry entry{};
   with_shared_buffer(index, hints->read(index, block), block, format::PageKind::kDirectory,
-                     [&](Page page) { entry = *entry_on(index, meta, page, list); });
+                     [&](Page page) {
+                       entry = *entry_on(index, meta, page, list);
+                       if (is_in_use != nullptr) *is_in_use = directory_header(page)->use.is_open();
+                     });
   return entry;
 }
 

@@ -23,9 +23,12 @@ inline format::ConstListPage list_page(Page page, const format::ListShape& shape
 inline format::ListPageHeader* list_header(Page page) {
   return format::at<format::ListPageHeader>(content_of(page), 0);
 }
+inline format::DirectoryPageHeader* directory_header(Page page) {
+  return format::at<format::DirectoryPageHeader>(content_of(page), 0);
+}
 
 /// Makes a page of ours the next one of a list.
-void init_list_page(Page page, const format::ListShape& shape, std::uint32_t list,
+void init_list_page(Page page, const InvertedState& state, std::uint32_t list,
                     std::uint32_t version);
 /// Makes a page of ours what refines the slots of a list page from first_slot on.
 void init_cold_page(Page page, BlockNumber hot, std::uint32_t first_slot);
@@ -37,7 +40,9 @@ inline BlockNumber directory_page(const format::InvertedMeta& meta, std::uint32_
 /// The entry on its page, which is locked and ours. Raises if the page is damaged.
 format::ListEntry* entry_on(Relation index, const format::InvertedMeta& meta, Page page,
                             std::uint32_t list);
-format::ListEntry read_entry(Relation index, const format::InvertedMeta& meta, std::uint32_t list);
+/// is_in_use: if wanted, whether the page is open, so that the entry may change.
+format::ListEntry read_entry(Relation index, const format::InvertedMeta& meta, std::uint32_t list,
+                             bool* is_in_use = nullptr);
 
 /// Walks along the pages of a list, one share lock at a time.
 class ListWalk {
@@ -48,7 +53,7 @@ class ListWalk {
       : index_(index),
         shape_(&shape_of(*state, list)),
         hints_(BufferHints::of(index)),
-        list_(list),
+        number_(format::number_on_pages(state->meta, list)),
         version_(entry.version),
         next_(entry.first) {}
 
@@ -66,7 +71,7 @@ class ListWalk {
     with_shared_buffer(index_, hints_->read(index_, block), block, format::PageKind::kList,
                        [&](Page page) {
                          const format::ConstListPage list = list_page(page, *shape_);
-                         fault = format::list_page_fault(list, used_bytes(page), list_, version_);
+                         fault = format::list_page_fault(list, used_bytes(page), number_, version_);
                          if (fault != nullptr) return;
                          next_ = trailer_of(page)->next;
                          // The server may find the next page while this one is read.
@@ -84,7 +89,7 @@ class ListWalk {
   Relation index_ = nullptr;
   const format::ListShape* shape_ = nullptr;
   BufferHints* hints_ = nullptr;
-  std::uint32_t list_ = 0, version_ = 0;
+  std::uint32_t number_ = 0, version_ = 0;
   BlockNumber next_ = format::kNoBlock;
   format::ChainGuard guard_;
 };

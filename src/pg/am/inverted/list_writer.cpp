@@ -56,7 +56,7 @@ void ListWriter::begin_hot_page() {
   hot_block_ = next_hot_++;
   init_page(hot_page_, format::PageKind::kList);
   std::memset(content_of(hot_page_).data(), 0, content_of(hot_page_).size());
-  hot().header().list = list_;
+  hot().header().list = format::number_on_pages(state_->meta, list_);
   set_used_bytes(hot_page_, shape().used_bytes);
   if (rows_left_ > 0) trailer_of(hot_page_)->next = next_hot_;
 }

@@ -24,7 +24,7 @@ PageGroup::PageGroup(Relation index, const InvertedState& state)
 void PageGroup::begin(std::uint32_t list, std::uint32_t version) {
   shape_ = &shape_of(*state_, list);
   record_ = RecordShape(*shape_);
-  init_list_page(hot_, *shape_, list, version);
+  init_list_page(hot_, *state_, list, version);
   list_header(hot_)->set_page_use(format::PageUse::kClosed);
   n_cold_ = n_slots_ = 0;
 }

@@ -29,6 +29,14 @@ bool has_rows(const format::ConstListPage& page) {
   return false;
 }
 
+/// What pages that may be replaced say of that; null if a page is none.
+format::PageUse* use_of(Page page) {
+  if (is_page_of_kind(page, format::PageKind::kList)) return &list_header(page)->use;
+  if (is_page_of_kind(page, format::PageKind::kDirectory)) return &directory_header(page)->use;
+  if (!is_page_of_kind(page, format::PageKind::kCentroids)) return nullptr;
+  return &format::at<format::CentroidPageHeader>(content_of(page), 0)->use;
+}
+
 /// Whether a page is a list page that names a cold page as its own.
 bool leads_to_cold(Page page, const format::ListShape& shape, std::uint32_t first_slot,
                    BlockNumber cold) {
@@ -59,7 +67,7 @@ class Reclaimer {
   enum class Find : std::uint8_t {
     kInUse,  ///< linked since, or damaged: others will tell
     kFree,
-    kLeftover,  ///< of an interrupted compaction: it has left its list, or was never in one
+    kLeftover,  ///< of an interrupted compaction or split: it was replaced, or was never used
     kLeft,
     kCold,
   };
@@ -78,10 +86,15 @@ class Reclaimer {
     } else if (is_page_of_kind(page, format::PageKind::kCold)) {
       find = Find::kCold;
       cold_header = *format::at<format::ColdPageHeader>(content_of(page), 0);
-    } else if (is_page_of_kind(page, format::PageKind::kList) && !list_header(page)->is_open()) {
-      stamp = list_header(page)->page_use();
-      find = list_header(page)->has_left() ? Find::kLeft : Find::kLeftover;
-      if (list_header(page)->list < state_->meta.lists) {
+    } else if (const format::PageUse* const use = use_of(page)) {
+      const bool is_list = is_page_of_kind(page, format::PageKind::kList);
+      stamp = use->value();
+      if (use->has_left()) {
+        find = Find::kLeft;
+      } else if (!is_list || !use->is_open()) {
+        find = Find::kLeftover;
+      }
+      if (is_list && list_header(page)->list < format::kFirstTidPages) {
         n_cold = state_->shape.n_cold;
         std::copy_n(list_page(page, state_->shape).cold_pages(), n_cold, cold);
       }
@@ -107,7 +120,8 @@ class Reclaimer {
         // The cold pages first: they are found by the list page.
         for (std::uint32_t i = 0; i < n_cold; ++i) free_cold(cold[i], block, i);
         free_page(block, [](Page left) {
-          return is_page_of_kind(left, format::PageKind::kList) && list_header(left)->has_left();
+          const format::PageUse* const use = use_of(left);
+          return use != nullptr && use->has_left();
         });
         break;
       case Find::kCold:
@@ -233,30 +247,54 @@ void set_has_left(Relation index, bool has_left) {
 }
 
 void retire_page(Relation index, BlockNumber block, std::uint64_t stamp) {
-  with_exclusive_page(index, block, format::PageKind::kList, [&](Page page) {
-    if (list_header(page)->has_left()) return false;
-    list_header(page)->set_page_use(stamp);
+  const Buffer buffer = lock_exclusive(index, block);
+  if (use_of(BufferGetPage(buffer)) == nullptr) {
+    report_damaged(index, block, "The page is not of its kind.");
+  }
+  change_page(index, buffer, 0, [&](Page page) {
+    format::PageUse* const use = use_of(page);
+    if (use->has_left()) return false;
+    use->set(stamp);
     return true;
   });
+  UnlockReleaseBuffer(buffer);
+}
+
+BlockNumber retire_list(Relation index, const InvertedState& state, std::uint32_t list,
+                        const format::ListEntry& entry, std::uint64_t stamp) {
+  BlockNumber pages = 0;
+  ListWalk walk(index, &state, list, entry);
+  while (!walk.is_at_end()) {
+    const BlockNumber block = walk.block();
+    walk.visit([&](const format::ConstListPage& page) -> const char* {
+      pages += 1 + page.shape->cold_pages_of(page.header().n_slots);
+      return nullptr;
+    });
+    retire_page(index, block, stamp);
+  }
+  return pages;
 }
 
 void LinkedPages::begin(Relation index, const format::InvertedMeta& meta) {
   n_blocks_ = RelationGetNumberOfBlocks(index);
   linked_.prepare(n_blocks_);
-  // What the build wrote once ends with the directory.
-  const std::uint32_t per_page = format::entries_per_page(BLCKSZ);
-  const BlockNumber directory_end =
-      meta.directory_block + (format::directory_entries(meta) + per_page - 1) / per_page;
-  for (BlockNumber block = 0; block < std::min(n_blocks_, directory_end); ++block) {
-    linked_.add(block);
+  const auto add_pages = [this](BlockNumber first, std::uint32_t n, std::uint32_t per_page) {
+    for (std::uint32_t i = 0; i * per_page < n; ++i) add_block(first + i);
+  };
+  const std::uint32_t per_page = std::max(format::centroids_per_page(meta.dim, BLCKSZ), 1U);
+  if (meta.groups > 1) add_pages(meta.groups_block, meta.groups, per_page);
+  if (meta.centroids_block != format::kNoBlock) {
+    add_pages(meta.centroids_block, meta.lists, per_page);
   }
+  add_pages(meta.directory_block, format::directory_entries(meta),
+            format::entries_per_page(BLCKSZ));
 }
 
 void LinkedPages::add(const format::ConstListPage& page, BlockNumber block) {
   add_block(block);
   const format::ListShape& shape = *page.shape;
   if (shape.n_cold == 0) return;
-  const std::uint32_t n = (page.header().n_slots + shape.cold_per_page - 1) / shape.cold_per_page;
+  const std::uint32_t n = shape.cold_pages_of(page.header().n_slots);
   for (std::uint32_t i = 0; i < n; ++i) add_block(page.cold_pages()[i]);
 }
 

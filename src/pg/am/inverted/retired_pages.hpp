@@ -1,4 +1,5 @@
-/// Pages that leave their lists, and become free once no scan can be led to them any more.
+/// Pages that leave their lists, and centroids and directories that others replaced: they become
+/// free once no scan can be led to them any more.
 ///
 /// Contract:
 ///   1. Only who holds a lock on the table that conflicts with itself takes pages out of lists
@@ -29,8 +30,12 @@ bool unlink_empty_page(Relation index, const InvertedState& state, std::uint32_t
 /// True before the first one leaves.
 void set_has_left(Relation index, bool has_left);
 
-/// Marks a page that left its list by other means.
+/// Marks a page of a list, of centroids or of the directory that nothing leads to any more.
 void retire_page(Relation index, BlockNumber block, std::uint64_t stamp);
+/// The same for all pages of a list that the directory does not lead to any more: entry is how it
+/// did. All of them must be closed. Returns how many there are, their cold pages included.
+BlockNumber retire_list(Relation index, const InvertedState& state, std::uint32_t list,
+                        const format::ListEntry& entry, std::uint64_t stamp);
 
 /// The pages of an index that something leads to, as found by walks along all lists.
 class LinkedPages {

@@ -9,6 +9,8 @@ namespace nearest::pg::inverted {
 namespace {
 
 constexpr double kNowhere = std::numeric_limits<double>::infinity();
+constexpr std::size_t kMostRowBytes = 2048;  // of signs
+constexpr std::size_t kMostLevels = 8 * kMostRowBytes;
 
 /// What the signs of the first `coded` dimensions stand for; the others are not in the code.
 void decode_signs(const std::uint8_t* row, std::size_t coded, std::size_t dim, float* decoded) {
@@ -53,6 +55,30 @@ void RowCoder::encode(core::VectorView<float> x, const PlacedRow& placed, const 
     encode_refinement(placed, {r, dim}, centroid, decoded, record);
   }
   encode_residual(placed, {r, dim}, centroid, decoded, record);
+}
+
+PlacedRow RowCoder::decode(const std::byte* record, const float* centroid,
+                           core::VectorView<float>* x, float* y) const {
+  const std::size_t dim = state_->meta.dim;
+  if (format::has_vectors(state_->meta)) {
+    *x = {reinterpret_cast<const float*>(record + sizeof(format::ColdHeader)), dim};
+    return place(*x, y);
+  }
+  const auto& header =
+      *reinterpret_cast<const format::CodeHeader*>(record + sizeof(format::ColdHeader));
+  decode_cold(header, reinterpret_cast<const std::uint8_t*>(record + record_.code_offset), y);
+  double squares = 0, centroid_squares = 0;
+#pragma omp simd reduction(+ : squares, centroid_squares)
+  for (std::size_t i = 0; i < dim; ++i) {
+    squares += static_cast<double>(y[i]) * y[i];
+    centroid_squares += static_cast<double>(centroid[i]) * centroid[i];
+    y[i] += centroid[i];
+  }
+  *x = {y, dim};
+  // What was coded is lost, and what the products and the sum round.
+  const double rounded =
+      4 * core::kUnitRoundoff * (std::sqrt(squares) + std::sqrt(centroid_squares));
+  return {static_cast<double>(header.code.error) + rounded, header.traits.norm};
 }
 
 core::RowFigures RowCoder::figures(core::VectorView<float> x, const PlacedRow& placed,
@@ -132,6 +158,43 @@ void RowCoder::encode_residual(const PlacedRow& placed, std::span<const float> r
   std::memcpy(record + record_.factors_offset, &factors, sizeof factors);
 }
 
+/// What a cold code stands for.
+void RowCoder::decode_cold(const format::CodeHeader& header, const std::uint8_t* hot,
+                           float* r) const {
+  const format::InvertedMeta& meta = state_->meta;
+  const std::size_t dim = meta.dim;
+  const auto* const cold = reinterpret_cast<const std::uint8_t*>(&header + 1);
+  const float scale = header.code.scale;
+  switch (meta.refine) {
+    case format::Refine::kNone:
+    case format::Refine::kFloat:
+      std::fill_n(r, dim, 0.0F);
+      break;
+    case format::Refine::kScalar:
+      core::decode_scalar({reinterpret_cast<const std::int8_t*>(cold), dim}, scale, r);
+      break;
+    case format::Refine::kHalf: {
+      const auto* const halves = reinterpret_cast<const std::uint16_t*>(cold);
+      for (std::size_t i = 0; i < dim; ++i) r[i] = scale * core::from_half(halves[i]);
+      break;
+    }
+    case format::Refine::kExtraBits: {
+      std::uint8_t row[kMostRowBytes];
+      const std::size_t all_bytes = core::code_row_bytes(core::sign_segments(dim));
+      const std::size_t hot_bytes = std::min<std::size_t>(state_->shape.row_bytes, all_bytes);
+      std::memcpy(row, hot, hot_bytes);
+      std::memcpy(row + hot_bytes, cold + core::extra_bits_bytes(dim, meta.bits),
+                  all_bytes - hot_bytes);
+      std::int8_t levels[kMostLevels];
+      core::unpack_levels(row, cold, dim, meta.bits, levels);
+      for (std::size_t i = 0; i < dim; ++i) {
+        r[i] = scale * static_cast<float>(2 * levels[i] + 1);
+      }
+      break;
+    }
+  }
+}
+
 /// Writes the cold code, and the signs of the hot one where levels have them. decoded: scale · z.
 core::ScalarCode RowCoder::encode_cold(std::span<const float> r, float* decoded, std::int8_t* z,
                                        std::uint8_t* hot, std::uint8_t* cold) const {
@@ -162,7 +225,6 @@ core::ScalarCode RowCoder::encode_cold(std::span<const float> r, float* decoded,
         square += static_cast<std::uint32_t>(level * level);
         decoded[i] = scale * static_cast<float>(level);
       }
-      constexpr std::size_t kMostRowBytes = 2048;
       std::uint8_t row[kMostRowBytes];
       core::pack_levels(z, dim, meta.bits, row, cold);
       const std::size_t hot_bytes = state_->shape.row_bytes;

@@ -55,6 +55,12 @@ class RowCoder {
   void encode(core::VectorView<float> x, const PlacedRow& placed, const float* y,
               const float* centroid, float* work, std::byte* record) const;
 
+  /// Where a row lies by its record, as far as its cold code tells: y: (dim), turned. centroid: of
+  /// its list. The vector itself, if the index has it, is placed again; x becomes that. Not without
+  /// cold codes.
+  PlacedRow decode(const std::byte* record, const float* centroid, core::VectorView<float>* x,
+                   float* y) const;
+
   /// What the drift page is told of a row. record: as encode() left it.
   core::RowFigures figures(core::VectorView<float> x, const PlacedRow& placed, const float* y,
                            const float* centroid, const std::byte* record) const;
@@ -64,6 +70,7 @@ class RowCoder {
                        float* decoded, std::byte* record) const;
   void encode_refinement(const PlacedRow& placed, std::span<const float> r, const float* centroid,
                          float* decoded, std::byte* record) const;
+  void decode_cold(const format::CodeHeader& header, const std::uint8_t* hot, float* r) const;
   core::ScalarCode encode_cold(std::span<const float> r, float* decoded, std::int8_t* z,
                                std::uint8_t* hot, std::uint8_t* cold) const;
 

@@ -50,9 +50,9 @@ void RowSupply::begin(IndexScanDesc scan, const InvertedState* state, core::Vect
   ranked_ = static_cast<RankedList*>(palloc(meta.lists * sizeof(RankedList)));
   is_probed_ = allocate_in<std::uint64_t>(context, meta.lists / 64 + 1);
   const Centroids centroids(scan->indexRelation, state, &counts_.pages);
-  n_looked_at_ =
-      centroids.rank(ContextArena{context}, query_.ranked_point(), first_probes_, ranked_);
-  sorted_end_ = std::min(first_probes_, n_looked_at_);
+  n_ranked_ = centroids.rank(ContextArena{context}, query_.ranked_point(), first_probes_, ranked_);
+  sorted_end_ = std::min(first_probes_, n_ranked_);
+  is_all_ranked_ = n_ranked_ == meta.lists;
   if (state->shape.is_packed) {
     block_scratch_ = static_cast<std::uint8_t*>(palloc(state->shape.block_bytes()));
   }
@@ -100,24 +100,24 @@ std::size_t RowSupply::most_rows_per_pass() {
 }
 
 void RowSupply::rank_the_rest() {
-  const std::uint32_t lists = state_->meta.lists;
-  if (n_looked_at_ < lists) {
+  if (!is_all_ranked_) {
     const Centroids centroids(scan_->indexRelation, state_, &counts_.pages);
-    centroids.score_all(query_.ranked_point(), ranked_);
-    n_looked_at_ = lists;
+    n_ranked_ = centroids.score_all(query_.ranked_point(), ranked_);
+    is_all_ranked_ = true;
   }
-  RankedList* const end = std::remove_if(ranked_, ranked_ + lists, [&](const RankedList& one) {
+  RankedList* const end = std::remove_if(ranked_, ranked_ + n_ranked_, [&](const RankedList& one) {
     return (is_probed_[one.list / 64] >> (one.list % 64) & 1U) != 0;
   });
   std::sort(ranked_, end);
   next_ranked_ = 0;
-  sorted_end_ = static_cast<std::size_t>(end - ranked_);
+  sorted_end_ = n_ranked_ = static_cast<std::size_t>(end - ranked_);
 }
 
 bool RowSupply::begin_batch() {
   if (n_probed_ == most_probes_) return false;
   if (next_ranked_ == sorted_end_) rank_the_rest();
   n_batch_ = std::min({batch_probes_, sorted_end_ - next_ranked_, most_probes_ - n_probed_});
+  if (n_batch_ == 0) return false;  // the other lists have no rows any more
   MemoryContextReset(batch_context_);
   batch_ = allocate_in<ProbedList>(batch_context_, n_batch_);
   for (std::size_t i = 0; i < n_batch_; ++i) {

@@ -128,8 +128,9 @@ class RowSupply {
   Keys keys_;
   bool is_exact_;
 
-  RankedList* ranked_;       ///< in order from next_ranked_ to sorted_end_
-  std::size_t n_looked_at_;  ///< lists whose centroids were
+  RankedList* ranked_;    ///< in order from next_ranked_ to sorted_end_
+  std::size_t n_ranked_;  ///< of them; lists of groups that are far away may be missing
+  bool is_all_ranked_;    ///< no list is missing
   std::size_t next_ranked_, sorted_end_;
   std::size_t n_probed_, first_probes_, most_probes_, batch_probes_;
   std::uint64_t* is_probed_;  ///< bitmap of lists

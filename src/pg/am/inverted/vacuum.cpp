@@ -80,7 +80,8 @@ PageLeft vacuum_page(const Vacuum& vacuum, std::uint32_t list, std::uint32_t ver
     found.fault =
         !is_page_of_kind(page, format::PageKind::kList)
             ? "The page is not of its kind."
-            : format::list_page_fault(list_page(page, shape), used_bytes(page), list, version);
+            : format::list_page_fault(list_page(page, shape), used_bytes(page),
+                                      format::number_on_pages(vacuum.state->meta, list), version);
     return found.fault == nullptr ? look_at(vacuum, list_page(page, shape)) : found;
   };
   // A compaction, of which there is none now, left the page closed.
