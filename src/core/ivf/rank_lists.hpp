@@ -27,7 +27,7 @@ struct RankedList {
 /// come from the centroids themselves, of the probed lists only. Borrowed memory.
 struct CoarseCodes {
   const std::int8_t* z;          ///< (n, dim)
-  const float* scales;           ///< (n)
+  const float* scales;           ///< (n); NaN: a list that takes no rows, as take_nearest sees it
   const std::uint32_t* squares;  ///< (n)
   std::size_t n, dim;
 
@@ -43,6 +43,7 @@ struct CoarseCodes {
   void take_nearest(const ScalarQuery& query, std::size_t begin, std::size_t end,
                     RankedList* best) const {
     for (std::size_t c = begin; c < end; ++c) {
+      if (std::isnan(scales[c])) continue;
       const double squared = l2_squared_to(query, z + c * dim, scales[c], squares[c], dim);
       *best = std::min(*best, {static_cast<float>(squared), static_cast<std::uint32_t>(c)});
     }
@@ -95,12 +96,14 @@ inline std::size_t rank_lists(const CoarseCodes& lists, const ListGroups& groups
   return found;
 }
 
+inline constexpr std::uint32_t kNoList = std::numeric_limits<std::uint32_t>::max();
+
 /// The list nearest to a row that comes alone: of the nearest `tried` groups that have lists, where
-/// there are groups. ranked: work space of groups.centers.n entries.
+/// there are groups; kNoList if none of these takes rows. ranked: work space of groups.centers.n
+/// entries.
 inline std::uint32_t nearest_list(const CoarseCodes& lists, const ListGroups& groups,
                                   const ScalarQuery& row, std::size_t tried, RankedList* ranked) {
-  RankedList best = {std::numeric_limits<float>::infinity(),
-                     std::numeric_limits<std::uint32_t>::max()};
+  RankedList best = {std::numeric_limits<float>::infinity(), kNoList};
   if (groups.centers.n <= 1) {
     lists.take_nearest(row, 0, lists.n, &best);
     return best.list;

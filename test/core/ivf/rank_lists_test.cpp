@@ -128,5 +128,27 @@ TEST(RankLists, groups_without_lists_are_not_tried) {
       << "the first one of equals";
 }
 
+TEST(RankLists, lists_that_take_no_rows_are_passed_over) {
+  const Coded centers({0.0F, 10.0F}, 1), lists({0.0F, 1.0F, 9.0F, 10.0F}, 1);
+  const std::vector<std::uint32_t> starts = {0, 2, 4};
+  const float row = 0.1F;
+  std::int16_t z = 0;
+  std::vector<RankedList> ranked(2);
+  const ScalarQuery code = encode_query({&row, 1}, &z);
+  CoarseCodes view = lists.view();
+  std::vector<float> scales(view.scales, view.scales + view.n);
+  view.scales = scales.data();
+  const auto nearest = [&](std::size_t tried) {
+    return nearest_list(view, {centers.view(), starts.data()}, code, tried, ranked.data());
+  };
+  EXPECT_EQ(nearest(1), 0U);
+  scales[0] = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_EQ(nearest(1), 1U);
+  scales[1] = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_EQ(nearest(1), kNoList);
+  EXPECT_EQ(nearest(2), 2U);
+  EXPECT_EQ(nearest_list(view, {}, code, 0, ranked.data()), 2U);
+}
+
 }  // namespace
 }  // namespace nearest::core

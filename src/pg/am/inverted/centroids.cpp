@@ -6,6 +6,7 @@ extern "C" {
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "core/ivf/rank_lists.hpp"
 #include "format/inverted_verify.hpp"
@@ -167,7 +168,6 @@ std::size_t Centroids::rank(ContextArena arena, const RankedPoint& point, std::s
 
 const KeptCentroids* Centroids::copy(MemoryContext context) const {
   const format::InvertedMeta& meta = state_->meta;
-  bool has_merged = false;
   const auto copy_codes = [&](BlockNumber block, std::uint32_t n, std::uint32_t* begins) {
     auto* const z = allocate_in<std::int8_t>(context, std::size_t{n} * meta.dim);
     auto* const scales = allocate_in<float>(context, n);
@@ -177,8 +177,11 @@ const KeptCentroids* Centroids::copy(MemoryContext context) const {
             std::copy_n(from, meta.dim, z + std::size_t{i} * meta.dim);
             scales[i] = header.scale;
             squares[i] = header.square;
-            if (begins != nullptr) begins[i] = header.begin;
-            has_merged = has_merged || (begins == nullptr && header.begin != 0);
+            if (begins != nullptr) {
+              begins[i] = header.begin;
+            } else if (header.begin == format::CentroidHeader::kMerged) {
+              scales[i] = std::numeric_limits<float>::quiet_NaN();
+            }
           });
     return core::CoarseCodes{z, scales, squares, n, meta.dim};
   };
@@ -190,7 +193,7 @@ const KeptCentroids* Centroids::copy(MemoryContext context) const {
     begins[meta.groups] = meta.lists;
     check_begins(begins);
   }
-  return has_merged ? nullptr : kept;
+  return kept;
 }
 
 void Centroids::read(std::uint32_t list, float* centroid) const {

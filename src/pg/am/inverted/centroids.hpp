@@ -60,8 +60,9 @@ class Centroids {
   /// looked at, as builds of thousands of lists do: a small part of all centroids.
   std::uint32_t find_nearest(ContextArena arena, const RankedPoint& point) const;
 
-  /// All of them, in memory of the context, which is freed by an error.
-  const KeptCentroids* copy(MemoryContext context) const;  // null: some lists were merged
+  /// All of them, in memory of the context, which is freed by an error. Lists that were merged away
+  /// have no scale.
+  const KeptCentroids* copy(MemoryContext context) const;
 
   /// What the list's code stands for: centroid: (dim).
   void read(std::uint32_t list, float* centroid) const;

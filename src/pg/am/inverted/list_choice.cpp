@@ -4,8 +4,6 @@ extern "C" {
 #include "utils/memutils.h"
 }
 
-#include <limits>
-
 #include "pg/am/inverted/centroids.hpp"
 
 namespace nearest::pg::inverted {
@@ -20,15 +18,11 @@ void keep_centroids(const Centroids& centroids, const InvertedState& state) {
   MemoryContext const context =
       AllocSetContextCreate(CurrentMemoryContext, "centroids", ALLOCSET_SMALL_SIZES);
   const KeptCentroids* const kept = centroids.copy(context);
-  if (kept == nullptr) {  // lists that were merged are passed over on pages only
-    MemoryContextDelete(context);
-    state.centroid_pages_read = std::numeric_limits<std::int64_t>::min() / 2;
-    return;
-  }
   MemoryContextSetParent(context, state.context);
   state.centroids = kept;
 }
 
+/// kNoList if those of the nearest groups were all merged away.
 std::uint32_t choose_kept(const InvertedState& state, const core::ScalarQuery& code,
                           float* centroid) {
   const KeptCentroids& kept = *state.centroids;
@@ -36,6 +30,7 @@ std::uint32_t choose_kept(const InvertedState& state, const core::ScalarQuery& c
       palloc((kept.groups.centers.n + 1) * sizeof(core::RankedList)));
   const std::uint32_t list = core::nearest_list(kept.lists, kept.groups, code,
                                                 core::groups_tried_alone(state.meta.lists), ranked);
+  if (list == core::kNoList) return list;
   const std::size_t dim = state.meta.dim;
   core::decode_scalar({kept.lists.z + list * dim, dim}, kept.lists.scales[list], centroid);
   return list;
@@ -47,12 +42,15 @@ std::uint32_t choose_list(Relation index, const InvertedState& state, std::span<
                           float* centroid) {
   auto* const z = static_cast<std::int16_t*>(palloc(y.size() * sizeof(std::int16_t)));
   const core::ScalarQuery code = core::encode_query(y, z);
-  if (state.centroids != nullptr) return choose_kept(state, code, centroid);
+  if (state.centroids != nullptr) {
+    const std::uint32_t kept = choose_kept(state, code, centroid);
+    if (kept != core::kNoList) return kept;
+  }
   const ContextArena arena{CurrentMemoryContext};
   const Centroids centroids(index, &state, &state.centroid_pages_read);
   const std::uint32_t list = centroids.find_nearest(arena, {&code, false});
   centroids.read(list, centroid);
-  keep_centroids(centroids, state);
+  if (state.centroids == nullptr) keep_centroids(centroids, state);
   return list;
 }
 
