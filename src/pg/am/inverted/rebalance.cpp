@@ -41,7 +41,9 @@ struct KMeansRunner {
   void round(std::size_t, std::size_t) const {}
 };
 
-/// One of the lists that a list becomes.
+/// One of the lists that take the place of those that are split. Rows go to the nearest of all
+/// parts, not only to those of their list: where rows of a new kind fell into several lists, each
+/// has some of every part of that kind.
 struct Part {
   std::uint32_t list, version;
   float* centroid;  ///< (dim)
@@ -52,7 +54,7 @@ struct Part {
   BlockNumber first, last;  ///< pages so far
 };
 
-/// A list that becomes several.
+/// A list that becomes several, or stays one whose rows may go to parts of others.
 struct Split {
   std::uint32_t list, group;
   std::uint32_t n_parts;
@@ -121,7 +123,8 @@ class Rebalancer {
     }
     if (n_live == 0) return;
     const double mean = static_cast<double>(total) / static_cast<double>(n_live);
-    std::size_t most_new = core::kMaxLists - std::min<std::size_t>(lists, core::kMaxLists);
+    std::size_t most_new = std::min<std::size_t>(
+        core::kMaxLists - std::min<std::size_t>(lists, core::kMaxLists), parts_in_memory());
     std::uint64_t most_merged = rows_in_memory();
     for (std::uint32_t list = 0; list < lists; ++list) {
       if (now.is_merged(list)) continue;
@@ -144,8 +147,47 @@ class Rebalancer {
         merged_.push_back(arena_, list);
       }
     }
+    done_.split = static_cast<std::int64_t>(splits_.size());
+    done_.merged = static_cast<std::int64_t>(merged_.size());
+    open_neighbors(now, most_new);
     std::stable_sort(splits_.begin(), splits_.end(),
                      [](const Split& a, const Split& b) { return a.group < b.group; });
+  }
+
+  /// Rows of lists beside may be nearer to a part than to what they are in now: those of the lists
+  /// that a search at the part's place would read, `most` at most, are dealt out with the others.
+  void open_neighbors(const NextLists& now, std::size_t most) {
+    const std::uint32_t lists = state_->meta.lists;
+    auto* const is_taken = allocate_in<bool>(CurrentMemoryContext, lists);
+    for (const Split& split : splits_) is_taken[split.list] = true;
+    for (const std::uint32_t list : merged_) is_taken[list] = true;
+    auto* const ranked = static_cast<RankedList*>(palloc(lists * sizeof(RankedList)));
+    auto* const z = static_cast<std::int16_t*>(palloc(dim_ * sizeof(std::int16_t)));
+    std::int64_t pages = 0;
+    const Centroids centroids(index_, state_, &pages);
+    const std::size_t wanted = core::default_probes(lists), n_splits = splits_.size();
+    for (std::size_t i = 0; i < n_splits; ++i) {
+      const Split split = splits_[i];
+      for (std::uint32_t part = 0; part < split.n_parts; ++part) {
+        CHECK_FOR_INTERRUPTS();
+        const core::ScalarQuery code = core::encode_query({split.centroids + part * dim_, dim_}, z);
+        const std::size_t n =
+            std::min(wanted, centroids.rank(arena_, {&code, false}, wanted, ranked));
+        for (std::size_t j = 0; j < n; ++j) {
+          const std::uint32_t list = ranked[j].list;
+          if (is_taken[list] || rows_[list] == 0) continue;
+          if (most-- == 0) return;
+          is_taken[list] = true;
+          Split beside{};
+          beside.list = list;
+          beside.group = now.group_of(list);
+          beside.n_parts = 1;
+          beside.centroids = static_cast<float*>(arena_.allocate(dim_ * sizeof(float)));
+          centroids.read(list, beside.centroids);
+          splits_.push_back(arena_, beside);
+        }
+      }
+    }
   }
 
   /// How many rows may be held until lists are written.
@@ -153,6 +195,12 @@ class Rebalancer {
     return maintenance_work_mem * std::uint64_t{1024} / 2 /
            (mover_.record_bytes() + sizeof(MovedRow));
   }
+
+  /// For how many parts a page's rows may be held.
+  std::size_t parts_in_memory() const {
+    return maintenance_work_mem * std::size_t{1024} / 2 / (state_->shape.slots * held_bytes());
+  }
+  std::size_t held_bytes() const { return mover_.record_bytes() + sizeof(format::Tid); }
 
   /// Trains centroids for the rows of a list; false if they do not come apart. Takes rows from
   /// pages that may change meanwhile.
@@ -216,10 +264,17 @@ class Rebalancer {
   void move() {
     set_has_left(index_, true);
     next_ = new (palloc(sizeof(NextLists))) NextLists(index_, *state_, n_new_);
-    for (Split& split : splits_) number(&split);
+    for (const Split& split : splits_) n_parts_ += split.n_parts;
+    parts_ = allocate_in<Part>(CurrentMemoryContext, n_parts_);
+    Part* next_part = parts_;
+    for (Split& split : splits_) {
+      split.parts = next_part;
+      next_part += split.n_parts;
+      number(&split);
+    }
     // Its pages may be of lists that are only there afterwards.
     group_ = new (palloc(sizeof(PageGroup))) PageGroup(index_, next_->state());
-    for (Split& split : splits_) copy_list(&split);
+    copy_rows();
     for (const std::uint32_t list : merged_) next_->merge_away(list);
     next_->write_centroids();
 
@@ -239,8 +294,6 @@ class Rebalancer {
     }
     tell_drift();
     CacheInvalidateRelcache(index_);  // plans know how many lists there are
-    done_.split = static_cast<std::int64_t>(splits_.size());
-    done_.merged = static_cast<std::int64_t>(merged_.size());
     done_.written_blocks = group_->n_written() + next_->n_written();
   }
 
@@ -249,7 +302,6 @@ class Rebalancer {
     auto* const numbers = allocate_in<std::uint32_t>(CurrentMemoryContext, split->n_parts);
     numbers[0] = split->list;
     next_->add_lists(split->list, split->n_parts - 1, numbers + 1);
-    split->parts = allocate_in<Part>(CurrentMemoryContext, split->n_parts);
     for (std::uint32_t i = 0; i < split->n_parts; ++i) {
       Part& part = split->parts[i];
       part.list = numbers[i];
@@ -262,18 +314,31 @@ class Rebalancer {
     }
   }
 
-  /// Closes the pages of a list and copies their rows to its parts.
-  void copy_list(Split* split) {
-    MemoryContextReset(list_context_);
+  /// Copies the rows of all lists that are split to parts.
+  void copy_rows() {
+    if (n_parts_ == 0) return;
+    auto* const centroids = static_cast<float*>(arena_.allocate(n_parts_ * dim_ * sizeof(float)));
     const std::uint32_t slots = state_->shape.slots;
-    for (std::uint32_t i = 0; i < split->n_parts; ++i) {
-      split->parts[i].tids = allocate_in<format::Tid>(list_context_, slots);
-      split->parts[i].records =
-          allocate_in<std::byte>(list_context_, slots * mover_.record_bytes());
+    for (std::size_t i = 0; i < n_parts_; ++i) {
+      Part& part = parts_[i];
+      std::copy_n(part.centroid, dim_, centroids + i * dim_);
+      part.tids = static_cast<format::Tid*>(arena_.allocate(slots * sizeof(format::Tid)));
+      part.records = static_cast<std::byte*>(arena_.allocate(slots * mover_.record_bytes()));
     }
-    const core::CentroidPanels panels =
-        core::allocate_panels(ContextArena{list_context_}, split->n_parts, dim_);
-    panels.fill(split->centroids);
+    const core::CentroidPanels panels = core::allocate_panels(arena_, n_parts_, dim_);
+    panels.fill(centroids);
+    for (Split& split : splits_) copy_list(&split, panels);
+    for (std::size_t i = 0; i < n_parts_; ++i) {
+      Part& part = parts_[i];
+      if (part.n > 0) write_last_page(&part);
+      if (state_->meta.metric == core::Metric::kInnerProduct) {
+        next_->set_reach(part.list, part.reach.value(dim_));
+      }
+    }
+  }
+
+  /// Closes the pages of a list and copies their rows to the nearest parts.
+  void copy_list(Split* split, const core::CentroidPanels& panels) {
     read_centroid(split->list);
     for_each_page(read_entry(index_, state_->meta, split->list), [&](BlockNumber block) {
       close_page(index_, state_->shape, block);
@@ -287,14 +352,7 @@ class Rebalancer {
         if (!mover_.place(copy_, slot, centroid_, y_)) continue;
         std::uint32_t nearest = 0;
         core::find_nearest(panels, {y_, 1, dim_}, &nearest);
-        add(&split->parts[nearest], copy_.tid(slot));
-      }
-    }
-    for (std::uint32_t i = 0; i < split->n_parts; ++i) {
-      Part& part = split->parts[i];
-      if (part.n > 0) write_last_page(&part);
-      if (state_->meta.metric == core::Metric::kInnerProduct) {
-        next_->set_reach(part.list, part.reach.value(dim_));
+        add(parts_ + nearest, copy_.tid(slot));
       }
     }
   }
@@ -485,6 +543,8 @@ class Rebalancer {
   core::ArenaArray<Split> splits_;
   core::ArenaArray<std::uint32_t> merged_;
   core::ArenaArray<MovedRow> moved_;
+  Part* parts_ = nullptr;  ///< of all splits
+  std::size_t n_parts_ = 0;
   std::uint32_t n_new_ = 0;
   NextLists* next_ = nullptr;
   PageGroup* group_ = nullptr;
