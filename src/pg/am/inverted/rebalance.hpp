@@ -3,10 +3,11 @@
 /// A split trains centroids for a list's rows. These, the rows of the other lists that are split
 /// and those of the lists beside are coded for the nearest of all new centroids, or of the lists
 /// beside, and written anew: rows of a new kind fall into several lists, and searches would look
-/// for them in the lists of their own centroids. Rows of a list that is merged are coded for the nearest list that stays, and
-/// written to pages in front of that list's. All of it becomes valid with one record
-/// (generation.hpp). Most rows are copied beside inserts; those that came to these lists meanwhile,
-/// and those of lists that are merged, are copied while inserts that need a page wait.
+/// for them in the lists of their own centroids. Rows of a list that is merged are coded for the
+/// nearest list that stays, and written to pages in front of that list's. All of it becomes valid
+/// with one record (generation.hpp). Most rows are copied beside inserts; those that came to these
+/// lists meanwhile, and those of lists that are merged, are copied while inserts that need a page
+/// wait.
 ///
 /// Codes are made of vectors where the index has them, of cold codes otherwise, whose errors add
 /// up, and of the table's rows where it has neither.
