@@ -51,12 +51,17 @@ void await_lists(Relation index, const InvertedState& state) {
   if (read_meta(index).directory_block == directory) {
     // Whoever closed it did not come to replace it.
     for (std::uint32_t i = 0; i < directory_pages(state.meta); ++i) {
-      with_exclusive_page(index, directory + i, format::PageKind::kDirectory, [](Page page) {
+      bool has_left = false;
+      with_exclusive_page(index, directory + i, format::PageKind::kDirectory, [&](Page page) {
         format::PageUse& use = directory_header(page)->use;
+        has_left = use.has_left();
         if (use.value() != format::PageUse::kClosed) return false;
         use.set(format::PageUse::kOpen);
         return true;
       });
+      // Inserts would wait for its successor for ever.
+      if (has_left)
+        report_damaged(index, directory + i, "The directory in use has left the index.");
     }
   }
   unlock_lists(index, ExclusiveLock);
