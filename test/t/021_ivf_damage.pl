@@ -97,7 +97,9 @@ sub damage_drift
 sub damage_directory
 {
   my ($on, $n) = @_;
-  flip($on, $content, 8, [ 1, 0x80 ], 1, 'header');
+  flip($on, $content, 2, [ 1, 0x80 ], 1, 'header');
+  flip($on, $content + 2, 1, [1], 0, 'closed');
+  flip($on, $content + 2, 6, [ 2, 0x80 ], 1, 'has left the index');
   for my $entry (0, 2)
   {
     my $at = $content + 8 + 16 * $entry;

@@ -146,7 +146,9 @@ class Checker {
       const WholePage page = read_kind(kMetaBlock, block, PageKind::kCentroids, page_);
       lead_to_fixed(block);
       const format::ConstPageBytes content = format::content_of(page);
-      check_use(block, format::at<format::CentroidPageHeader>(content, 0)->use);
+      const format::PageUse& use = format::at<format::CentroidPageHeader>(content, 0)->use;
+      check_use(block, use);
+      if (!use.is_open()) raise(block, {"Centroids are closed, which only lists can be."});
       const std::uint32_t here = std::min(n - begin, per_page);
       if (const char* const fault = format::centroid_page_fault(content, here)) {
         raise(block, {fault});
