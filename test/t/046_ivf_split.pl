@@ -91,6 +91,24 @@ sub cancel
   return;
 }
 
+# Ends a split that waits for pages, and who keeps it from them.
+sub end_split
+{
+  my ($ending) = @_;
+  if ($ending eq 'canceled')
+  {
+    cancel('split', 'extend', 0);
+    cancel('holder', 'extend', 1);
+  }
+  else
+  {
+    $node->stop('immediate');
+    eval { $_->{run}->finish; } for values %run;
+    $node->start;
+  }
+  return;
+}
+
 # --- what is stopped: with a part of the rows copied, or with inserts kept out
 
 for my $index ('ivfflat (v vector_l2_ops) WITH (lists = 10)', 'ivfpq (v vector_l2_ops) WITH (lists = 150, refine = sq8)', 'ivfpq (v vector_l2_ops) WITH (lists = 10, refine = none)')
@@ -108,17 +126,7 @@ for my $index ('ivfflat (v vector_l2_ops) WITH (lists = 10)', 'ivfpq (v vector_l
     wait_for_lock('extend', 1, "$when: the index cannot grow");
     begin('split', $split);
     wait_for_lock('extend', 0, "$when: a split waits for pages");
-    if ($ending eq 'canceled')
-    {
-      cancel('split', 'extend', 0);
-      cancel('holder', 'extend', 1);
-    }
-    else
-    {
-      $node->stop('immediate');
-      eval { $_->{run}->finish; } for values %run;
-      $node->start;
-    }
+    end_split($ending);
     all_is_right("$when while it copied");
     sql('INSERT INTO items SELECT 900000 + i, 22, around(22, 1000 + i) FROM generate_series(1, 30) AS i');
     is(info('lists'), $lists, "$when: lists are as they were");
@@ -136,17 +144,7 @@ for my $index ('ivfflat (v vector_l2_ops) WITH (lists = 10)', 'ivfpq (v vector_l
     wait_for_lock('extend', 0, "$when: the split waits with inserts kept out");
     # beside it, what needs no page goes on
     is(sql(q{SET enable_seqscan = off; SELECT count(*) FROM (SELECT id FROM items ORDER BY v <-> around(25, 3) LIMIT 5) AS t}), '5', "$when: others read");
-    if ($ending eq 'canceled')
-    {
-      cancel('split', 'extend', 0);
-      cancel('holder', 'extend', 1);
-    }
-    else
-    {
-      $node->stop('immediate');
-      eval { $_->{run}->finish; } for values %run;
-      $node->start;
-    }
+    end_split($ending);
     all_is_right("$when with the directory closed");
     is(info('lists'), $lists, "$when: lists are still as they were");
 

@@ -58,27 +58,37 @@ TEST(RankLists, gives_the_nearest_lists_nearest_first) {
   EXPECT_EQ(rank_lists(coded.view(), {}, query, 1000, ranked.data()), kLists) << "all lists";
 }
 
+/// Thousands of lists in groups.
+struct TrainedLists {
+  static constexpr std::size_t kDim = 16, kLists = 4000, kRows = 20000;
+  std::size_t groups = group_count(kLists);
+  std::vector<float> rows = gaussian(kRows * kDim, 3);
+  std::vector<float> centroids = std::vector<float>(kLists * kDim);
+  std::vector<float> centers = std::vector<float>(groups * kDim);
+  std::vector<std::uint32_t> starts = std::vector<std::uint32_t>(groups + 1);
+
+  TrainedLists() {
+    TestMemory memory;
+    SerialRunner runner;
+    train_lists(memory.arena(), runner, {rows.data(), kRows, kDim}, {kLists, 1, false, 3},
+                centroids.data(), centers.data(), starts.data());
+  }
+};
+
 TEST(RankLists, two_levels_find_nearly_what_one_does) {
-  constexpr std::size_t kDim = 16, kLists = 4000;
-  const std::vector<float> rows = gaussian(20000 * kDim, 3);
-  const std::size_t groups = group_count(kLists);
-  std::vector<float> centroids(kLists * kDim), centers(groups * kDim);
-  std::vector<std::uint32_t> starts(groups + 1);
-  TestMemory memory;
-  SerialRunner runner;
-  train_lists(memory.arena(), runner, {rows.data(), 20000, kDim}, {kLists, 1, false, 3},
-              centroids.data(), centers.data(), starts.data());
-  const Coded lists(centroids, kDim), coded_centers(centers, kDim);
-  std::vector<RankedList> one(kLists + groups), two(kLists + groups);
+  const TrainedLists trained;
+  constexpr std::size_t kDim = TrainedLists::kDim, kLists = TrainedLists::kLists;
+  const Coded lists(trained.centroids, kDim), coded_centers(trained.centers, kDim);
+  std::vector<RankedList> one(kLists + trained.groups), two(kLists + trained.groups);
   std::size_t same = 0, total = 0;
   for (unsigned q = 0; q < 50; ++q) {
     const std::vector<float> values = gaussian(kDim, 100 + q);
     std::vector<std::int16_t> z(kDim);
     const ScalarQuery query = encode_query(values, z.data());
     ASSERT_EQ(rank_lists(lists.view(), {}, query, 30, one.data()), 30U);
-    ASSERT_EQ(
-        rank_lists(lists.view(), {coded_centers.view(), starts.data()}, query, 30, two.data()),
-        30U);
+    ASSERT_EQ(rank_lists(lists.view(), {coded_centers.view(), trained.starts.data()}, query, 30,
+                         two.data()),
+              30U);
     for (std::size_t i = 0; i < 30; ++i) {
       same += std::count_if(one.begin(), one.begin() + 30,
                             [&](const RankedList& list) { return list.list == two[i].list; });
@@ -89,28 +99,21 @@ TEST(RankLists, two_levels_find_nearly_what_one_does) {
 }
 
 TEST(RankLists, the_nearest_list_of_a_row_is_in_the_nearest_groups) {
-  constexpr std::size_t kDim = 16, kLists = 4000;
-  const std::vector<float> rows = gaussian(20000 * kDim, 3);
-  const std::size_t groups = group_count(kLists);
-  std::vector<float> centroids(kLists * kDim), centers(groups * kDim);
-  std::vector<std::uint32_t> starts(groups + 1);
-  TestMemory memory;
-  SerialRunner runner;
-  train_lists(memory.arena(), runner, {rows.data(), 20000, kDim}, {kLists, 1, false, 3},
-              centroids.data(), centers.data(), starts.data());
-  const Coded lists(centroids, kDim), coded_centers(centers, kDim);
-  const ListGroups in_groups{coded_centers.view(), starts.data()};
-  std::vector<RankedList> ranked(groups);
+  const TrainedLists trained;
+  constexpr std::size_t kDim = TrainedLists::kDim, kLists = TrainedLists::kLists;
+  const Coded lists(trained.centroids, kDim), coded_centers(trained.centers, kDim);
+  const ListGroups in_groups{coded_centers.view(), trained.starts.data()};
+  std::vector<RankedList> ranked(trained.groups);
   std::size_t same = 0;
   constexpr std::size_t kRows = 200;
   for (std::size_t row = 0; row < kRows; ++row) {
     std::vector<std::int16_t> z(kDim);
-    const ScalarQuery code = encode_query({rows.data() + row * kDim, kDim}, z.data());
+    const ScalarQuery code = encode_query({trained.rows.data() + row * kDim, kDim}, z.data());
     std::vector<RankedList> all(kLists);
     lists.view().score(code, 0, kLists, all.data());
     const std::uint32_t nearest = std::min_element(all.begin(), all.end())->list;
     EXPECT_EQ(nearest_list(lists.view(), {}, code, 0, ranked.data()), nearest);
-    EXPECT_EQ(nearest_list(lists.view(), in_groups, code, groups, ranked.data()), nearest);
+    EXPECT_EQ(nearest_list(lists.view(), in_groups, code, trained.groups, ranked.data()), nearest);
     same += nearest_list(lists.view(), in_groups, code, kGroupsTried, ranked.data()) == nearest;
   }
   EXPECT_GT(same, kRows * 9 / 10);

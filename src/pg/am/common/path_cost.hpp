@@ -64,12 +64,13 @@ double wanted_rows(const PathFacts& facts, double usual, double* part);
 
 /// The planner draws a line from startup to total. It goes through the cost at the number of rows
 /// that is wanted, or that is of interest. A model has
+///   PathFacts facts
 ///   Cost search_cost(double wanted)   of the index, until it has returned so many rows
 ///   Cost until(double wanted)         that and the distances of the rows read for them
 ///   double pages(double wanted)       of the index
 template <class Model>
-void draw_cost(const Model& model, const PathFacts& facts, double usual, double of_interest,
-               const PathCost& cost) {
+void draw_cost(const Model& model, double usual, double of_interest, const PathCost& cost) {
+  const PathFacts& facts = model.facts;
   double part = 0;
   double wanted = wanted_rows(facts, usual, &part);
   if (wanted < 0) {

@@ -119,7 +119,7 @@ void estimate_cost(PlannerInfo* root, IndexPath* path, double loop_count, Cost* 
     return;
   }
   model.ef_search = settings.hnsw_ef_search;
-  draw_cost(model, facts, model.ef_search, std::max(kRowsOfInterest, 2 * model.visits(0)), cost);
+  draw_cost(model, model.ef_search, std::max(kRowsOfInterest, 2 * model.visits(0)), cost);
 }
 
 }  // namespace nearest::pg::graph

@@ -166,6 +166,16 @@ std::size_t Centroids::rank(ContextArena arena, const RankedPoint& point, std::s
   return n;
 }
 
+void Centroids::read_codes(BlockNumber first, std::uint32_t n, format::CentroidHeader* headers,
+                           std::int8_t* z) const {
+  const std::size_t dim = state_->meta.dim;
+  visit(first, n, 0, n,
+        [&](std::uint32_t i, const format::CentroidHeader& header, const std::int8_t* from) {
+          headers[i] = header;
+          std::copy_n(from, dim, z + std::size_t{i} * dim);
+        });
+}
+
 const KeptCentroids* Centroids::copy(MemoryContext context) const {
   const format::InvertedMeta& meta = state_->meta;
   const auto copy_codes = [&](BlockNumber block, std::uint32_t n, std::uint32_t* begins) {

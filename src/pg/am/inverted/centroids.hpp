@@ -60,6 +60,10 @@ class Centroids {
   /// looked at, as builds of thousands of lists do: a small part of all centroids.
   std::uint32_t find_nearest(ContextArena arena, const RankedPoint& point) const;
 
+  /// All n of lists or groups, that begin on page `first`, as they are there. headers: (n); z: (n,
+  /// dim).
+  void read_codes(BlockNumber first, std::uint32_t n, format::CentroidHeader* headers,
+                  std::int8_t* z) const;
   /// All of them, in memory of the context, which is freed by an error. Lists that were merged away
   /// have no scale.
   const KeptCentroids* copy(MemoryContext context) const;

@@ -156,7 +156,7 @@ void estimate_cost(PlannerInfo* root, IndexPath* path, double loop_count, Cost* 
     return;
   }
   model.probes = static_cast<double>(probes_of(model.meta, settings).first);
-  draw_cost(model, facts, kUsualRows, kRowsOfInterest, cost);
+  draw_cost(model, kUsualRows, kRowsOfInterest, cost);
 }
 
 }  // namespace nearest::pg::inverted

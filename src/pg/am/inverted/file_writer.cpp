@@ -5,13 +5,10 @@
 #include <numeric>
 
 #include "pg/am/common/drift_sample.hpp"
+#include "pg/am/inverted/list_pages.hpp"
 
 namespace nearest::pg::inverted {
 namespace {
-
-BlockNumber pages_for(std::size_t items, std::size_t per_page) {
-  return static_cast<BlockNumber>((items + per_page - 1) / per_page);
-}
 
 class HeadWriter {
  public:
@@ -41,8 +38,7 @@ class HeadWriter {
     meta.matrix_block = place_floats(space.matrix, dim * dim);
     meta.groups_block = place(meta.groups > 1, pages_for(meta.groups, per_page));
     meta.centroids_block = place(true, pages_for(meta.lists, per_page));
-    meta.directory_block =
-        place(true, pages_for(format::directory_entries(meta), format::entries_per_page(BLCKSZ)));
+    meta.directory_block = place(true, directory_pages(meta));
     meta.drift_block = place(true, 1);
 
     write_meta();
@@ -83,23 +79,20 @@ class HeadWriter {
   void write_centroids(const CentroidCodes& codes, std::uint32_t n) {
     const std::uint32_t dim = state_->meta.dim;
     const std::uint32_t per_page = format::centroids_per_page(dim, BLCKSZ);
+    auto* const headers =
+        static_cast<format::CentroidHeader*>(palloc(per_page * sizeof(format::CentroidHeader)));
     for (std::uint32_t begin = 0; begin < n; begin += per_page) {
       const std::uint32_t here = std::min(n - begin, per_page);
-      init_page(page_, format::PageKind::kCentroids);
-      const format::PageBytes content = content_of(page_);
-      std::memset(content.data(), 0, content.size());
-      *format::at<format::CentroidPageHeader>(content, 0) = {static_cast<std::uint16_t>(here), {}};
       for (std::uint32_t i = 0; i < here; ++i) {
         const std::uint32_t c = begin + i;
-        *format::at<format::CentroidHeader>(content, format::centroid_header_offset(i)) = {
-            codes.scales[c], codes.squares[c], codes.begins == nullptr ? 0 : codes.begins[c],
-            codes.reaches == nullptr ? 0 : codes.reaches[c]};
-        std::memcpy(content.data() + format::centroid_code_offset(dim, here, i),
-                    codes.z + std::size_t{c} * dim, dim);
+        headers[i] = {codes.scales[c], codes.squares[c],
+                      codes.begins == nullptr ? 0 : codes.begins[c],
+                      codes.reaches == nullptr ? 0 : codes.reaches[c]};
       }
-      set_used_bytes(page_, format::centroid_code_offset(dim, here, here));
+      init_centroid_page(page_, dim, here, headers, codes.z + std::size_t{begin} * dim);
       file_->append(page_);
     }
+    pfree(headers);
   }
 
   void write_directory(const std::uint64_t* sizes, std::uint64_t next) {
@@ -107,11 +100,7 @@ class HeadWriter {
     const std::uint32_t per_page = format::entries_per_page(BLCKSZ);
     for (std::uint32_t begin = 0; begin < n; begin += per_page) {
       const std::uint32_t here = std::min(n - begin, per_page);
-      init_page(page_, format::PageKind::kDirectory);
-      const format::PageBytes content = content_of(page_);
-      *format::at<format::DirectoryPageHeader>(content, 0) = {static_cast<std::uint16_t>(here), {}};
-      auto* const entries =
-          format::at<format::ListEntry>(content, sizeof(format::DirectoryPageHeader));
+      format::ListEntry* const entries = init_directory_page(page_, here);
       for (std::uint32_t i = 0; i < here; ++i) {
         const std::uint32_t list = begin + i;
         const ListPages pages = ListPages::of(
@@ -127,7 +116,6 @@ class HeadWriter {
                           errmsg("index would have more than %u blocks", MaxBlockNumber)));
         }
       }
-      set_used_bytes(page_, sizeof(format::DirectoryPageHeader) + here * sizeof(format::ListEntry));
       file_->append(page_);
     }
   }

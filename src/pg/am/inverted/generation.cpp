@@ -10,19 +10,13 @@ extern "C" {
 
 #include "core/quantize/scalar_code.hpp"
 #include "pg/am/graph/page_space.hpp"
+#include "pg/am/inverted/centroids.hpp"
 #include "pg/am/inverted/retired_pages.hpp"
 #include "pg/compat.hpp"
 #include "pg/memory.hpp"
 
 namespace nearest::pg::inverted {
 namespace {
-
-std::uint32_t pages_for(std::uint32_t items, std::uint32_t per_page) {
-  return (items + per_page - 1) / per_page;
-}
-std::uint32_t directory_pages(const format::InvertedMeta& meta) {
-  return pages_for(format::directory_entries(meta), format::entries_per_page(BLCKSZ));
-}
 
 /// Pages at the end of the index, one behind the other, that nobody else knows of. Returns the
 /// first one.
@@ -85,24 +79,8 @@ NextLists::Codes NextLists::read_centroids(BlockNumber first, std::uint32_t n,
   const std::uint32_t dim = before_->meta.dim;
   const Codes codes = {allocate_in<format::CentroidHeader>(CurrentMemoryContext, room),
                        allocate_in<std::int8_t>(CurrentMemoryContext, std::size_t{room} * dim)};
-  const std::uint32_t per_page = format::centroids_per_page(dim, BLCKSZ);
-  for (std::uint32_t begin = 0; begin < n; begin += per_page) {
-    CHECK_FOR_INTERRUPTS();
-    const BlockNumber block = first + begin / per_page;
-    const std::uint32_t here = std::min(n - begin, per_page);
-    const char* fault = nullptr;
-    with_shared_page(index_, block, format::PageKind::kCentroids, [&](Page page) {
-      const format::ConstPageBytes content = content_of(page);
-      fault = format::centroid_page_fault(content, here);
-      for (std::uint32_t i = 0; fault == nullptr && i < here; ++i) {
-        codes.headers[begin + i] =
-            *format::at<format::CentroidHeader>(content, format::centroid_header_offset(i));
-        std::memcpy(codes.z + std::size_t{begin + i} * dim,
-                    content.data() + format::centroid_code_offset(dim, here, i), dim);
-      }
-    });
-    if (fault != nullptr) report_damaged(index_, block, fault);
-  }
+  std::int64_t pages = 0;
+  Centroids(index_, before_, &pages).read_codes(first, n, codes.headers, codes.z);
   return codes;
 }
 
@@ -199,18 +177,7 @@ bool NextLists::write_centroid_pages(BlockNumber* block, const Codes& codes, std
   const std::uint32_t per_page = format::centroids_per_page(dim, BLCKSZ);
   for (std::uint32_t begin = 0; begin < n; begin += per_page) {
     const std::uint32_t here = std::min(n - begin, per_page);
-    init_page(page_, format::PageKind::kCentroids);
-    const format::PageBytes content = content_of(page_);
-    std::memset(content.data(), 0, content.size());
-    format::at<format::CentroidPageHeader>(content, 0)->n_centroids =
-        static_cast<std::uint16_t>(here);
-    for (std::uint32_t i = 0; i < here; ++i) {
-      *format::at<format::CentroidHeader>(content, format::centroid_header_offset(i)) =
-          codes.headers[begin + i];
-      std::memcpy(content.data() + format::centroid_code_offset(dim, here, i),
-                  codes.z + std::size_t{begin + i} * dim, dim);
-    }
-    set_used_bytes(page_, format::centroid_code_offset(dim, here, here));
+    init_centroid_page(page_, dim, here, codes.headers + begin, codes.z + std::size_t{begin} * dim);
     if (!write_page((*block)++, format::PageKind::kCentroids, true)) return false;
   }
   return true;
@@ -221,12 +188,7 @@ bool NextLists::write_directory_pages(BlockNumber first, bool is_new) {
   const std::uint32_t per_page = format::entries_per_page(BLCKSZ);
   for (std::uint32_t begin = 0; begin < n; begin += per_page) {
     const std::uint32_t here = std::min(n - begin, per_page);
-    init_page(page_, format::PageKind::kDirectory);
-    const format::PageBytes content = content_of(page_);
-    *format::at<format::DirectoryPageHeader>(content, 0) = {static_cast<std::uint16_t>(here), {}};
-    std::copy_n(entries_ + begin, here,
-                format::at<format::ListEntry>(content, sizeof(format::DirectoryPageHeader)));
-    set_used_bytes(page_, sizeof(format::DirectoryPageHeader) + here * sizeof(format::ListEntry));
+    std::copy_n(entries_ + begin, here, init_directory_page(page_, here));
     if (!write_page(first++, format::PageKind::kDirectory, is_new)) return false;
   }
   return true;

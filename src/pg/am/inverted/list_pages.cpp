@@ -8,6 +8,28 @@ extern "C" {
 
 namespace nearest::pg::inverted {
 
+void init_centroid_page(Page page, std::uint32_t dim, std::uint32_t n,
+                        const format::CentroidHeader* headers, const std::int8_t* z) {
+  init_page(page, format::PageKind::kCentroids);
+  const format::PageBytes content = content_of(page);
+  std::memset(content.data(), 0, content.size());
+  *format::at<format::CentroidPageHeader>(content, 0) = {static_cast<std::uint16_t>(n), {}};
+  for (std::uint32_t i = 0; i < n; ++i) {
+    *format::at<format::CentroidHeader>(content, format::centroid_header_offset(i)) = headers[i];
+    std::memcpy(content.data() + format::centroid_code_offset(dim, n, i), z + std::size_t{i} * dim,
+                dim);
+  }
+  set_used_bytes(page, format::centroid_code_offset(dim, n, n));
+}
+
+format::ListEntry* init_directory_page(Page page, std::uint32_t n) {
+  init_page(page, format::PageKind::kDirectory);
+  const format::PageBytes content = content_of(page);
+  *format::at<format::DirectoryPageHeader>(content, 0) = {static_cast<std::uint16_t>(n), {}};
+  set_used_bytes(page, sizeof(format::DirectoryPageHeader) + n * sizeof(format::ListEntry));
+  return format::at<format::ListEntry>(content, sizeof(format::DirectoryPageHeader));
+}
+
 void init_list_page(Page page, const InvertedState& state, std::uint32_t list,
                     std::uint32_t version) {
   const format::ListShape& shape = shape_of(state, list);

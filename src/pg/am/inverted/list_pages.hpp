@@ -27,6 +27,18 @@ inline format::DirectoryPageHeader* directory_header(Page page) {
   return format::at<format::DirectoryPageHeader>(content_of(page), 0);
 }
 
+constexpr BlockNumber pages_for(std::size_t items, std::size_t per_page) {
+  return static_cast<BlockNumber>((items + per_page - 1) / per_page);
+}
+inline BlockNumber directory_pages(const format::InvertedMeta& meta) {
+  return pages_for(format::directory_entries(meta), format::entries_per_page(BLCKSZ));
+}
+
+/// Makes a page one of n centroids. headers: (n); z: (n, dim).
+void init_centroid_page(Page page, std::uint32_t dim, std::uint32_t n,
+                        const format::CentroidHeader* headers, const std::int8_t* z);
+/// Makes a page one of a directory; the caller fills in the n entries that it returns.
+format::ListEntry* init_directory_page(Page page, std::uint32_t n);
 /// Makes a page of ours the next one of a list.
 void init_list_page(Page page, const InvertedState& state, std::uint32_t list,
                     std::uint32_t version);
