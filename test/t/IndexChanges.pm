@@ -37,8 +37,7 @@ our %kinds = (
     begun => 'hnsw (v %s)',
     operators => [ '<->', '<#>', '<=>', '<+>' ],
     second => 'hnsw (v vector_l2_ops) WITH (m = 6, ef_construction = 20)',
-    # three of the hundred queries may begin in a cluster that links of m = 8 do not lead out of
-    searches => [ [ 'SET LOCAL hnsw.ef_search = 40;', 0.03 ], [ 'SET LOCAL hnsw.ef_search = 10;', 0.08 ] ],
+    searches => [ [ 'SET LOCAL hnsw.ef_search = 40;', 0.02 ], [ 'SET LOCAL hnsw.ef_search = 10;', 0.08 ] ],
     counts => 'nodes, emptied_nodes, unreachable_nodes',
     speed => 1,
     rounds => 5,
