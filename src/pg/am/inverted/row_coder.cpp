@@ -20,7 +20,7 @@ void decode_signs(const std::uint8_t* row, std::size_t coded, std::size_t dim, f
   };
   const std::size_t whole = coded / 8 * 8;
   for (std::size_t i = 0; i < whole; i += 8) decode_byte(i, 8);
-  decode_byte(whole, coded - whole);
+  if (whole < coded) decode_byte(whole, coded - whole);
   std::fill(decoded + coded, decoded + dim, 0.0F);
 }
 
