@@ -164,7 +164,7 @@ sub run
   $changes->all_done('promoted', @load);
   $changes->all_is_right('promoted', 1);
   $standby->stop;
-  IndexChanges::log_is_clean($standby, 'at the end', 0, 'end-of-streaming|could not connect to the primary|terminating walreceiver|terminating connection due to administrator command');
+  IndexChanges::log_is_clean($standby, 'at the end', 0, 'end-of-streaming|could not connect to the primary|terminating walreceiver');
   done_testing();
   return;
 }
