@@ -95,6 +95,19 @@ INSERT INTO split_equal SELECT '[9, 9]' FROM generate_series(1, 2000);
 SELECT split_lists, merged_lists FROM nearest_compact('split_equal_v', 1.1, 0);
 SELECT split_lists, merged_lists FROM nearest_compact('split_one_v', 1.1, 0.9);
 
+-- by inner product, lists whose rows came from others are searched for these, too
+CREATE TABLE split_far (place integer, i integer, v vector(4)) WITH (autovacuum_enabled = off);
+INSERT INTO split_far SELECT place, i, ARRAY[x + i % 7 / 50.0, y + i % 11 / 50.0, i % 13 / 50.0, i % 17 / 50.0]
+  FROM (VALUES (1, 10, 0, 300), (2, 10, 8, 300), (3, 0, 9.5, 300), (4, -10, 0, 300), (5, 0, -8, 300)) AS c (place, x, y, n), generate_series(1, n) AS i;
+CREATE INDEX split_far_v ON split_far USING ivfflat (v vector_ip_ops) WITH (lists = 5);
+DELETE FROM split_far WHERE place = 2 AND i > 8;
+VACUUM split_far;
+SET ivfflat.probes = 1;
+SELECT place, count(*) FROM (SELECT place FROM split_far ORDER BY v <#> '[0.6,0.8,0,0]' LIMIT 8) AS t GROUP BY 1;
+SELECT split_lists, merged_lists FROM nearest_compact('split_far_v', 'Infinity', 0.3);
+SELECT place, count(*) FROM (SELECT place FROM split_far ORDER BY v <#> '[0.6,0.8,0,0]' LIMIT 8) AS t GROUP BY 1;
+RESET ivfflat.probes;
+
 -- errors
 SELECT nearest_compact('split_equal_v', 1);
 SELECT nearest_compact('split_equal_v', 'NaN');
@@ -102,5 +115,5 @@ SELECT nearest_compact('split_equal_v', 4, 1);
 SELECT nearest_compact('split_equal_v', 4, -0.1);
 SELECT nearest_compact('split_equal_v', 4, 'NaN');
 SELECT nearest_compact('split_equal_v', NULL) IS NULL AS nothing;
-DROP TABLE split_rows, split_indexes, split_equal;
+DROP TABLE split_rows, split_indexes, split_equal, split_far;
 DROP FUNCTION around, split_answers, split_all;

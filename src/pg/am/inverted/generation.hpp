@@ -67,6 +67,8 @@ class NextLists {
   /// The entry of a list, by its new number; only after close().
   format::ListEntry& entry(std::uint32_t list) { return entries_[list]; }
   const format::ListEntry& entry_before(std::uint32_t list) const { return entries_before_[list]; }
+  /// What reaches at least so far, of centroids that are written, and that nobody else reads yet.
+  void widen_reach(std::uint32_t list, float reach);
   /// Writes the directory, makes the metapage lead to all of it, and lets inserts go on.
   void swap();
   /// Marks the pages of the ones before.

@@ -66,6 +66,7 @@ struct Split {
 /// A row that goes in front of the list that is now the nearest.
 struct MovedRow {
   std::uint32_t list;
+  float squared;  ///< its distance from the list's centroid, for products
   format::Tid tid;
   std::byte* record;
 
@@ -366,15 +367,20 @@ class Rebalancer {
       if (part->last == format::kNoBlock) part->last = part->first;
       part->n = 0;
     }
-    double squared = 0;
-    for (std::size_t i = 0; i < dim_; ++i) {
-      const double r = static_cast<double>(y_[i]) - static_cast<double>(part->centroid[i]);
-      squared += r * r;
-    }
-    part->reach.add(squared);
+    part->reach.add(squared_to(part->centroid));
     part->tids[part->n] = tid;
     mover_.encode(y_, part->centroid, part->records + part->n * mover_.record_bytes());
     ++part->n;
+  }
+
+  /// |y - c|² of the row that was placed last.
+  double squared_to(const float* centroid) const {
+    double squared = 0;
+    for (std::size_t i = 0; i < dim_; ++i) {
+      const double r = static_cast<double>(y_[i]) - static_cast<double>(centroid[i]);
+      squared += r * r;
+    }
+    return squared;
   }
 
   /// Writes what is left: only the last page of a list has room that inserts use.
@@ -439,6 +445,7 @@ class Rebalancer {
     auto* const centroid =
         static_cast<float*>(MemoryContextAlloc(list_context_, dim_ * sizeof(float)));
     centroids.read(row.list, centroid);
+    row.squared = static_cast<float>(squared_to(centroid));
     mover_.encode(y_, centroid, row.record);
     moved_.push_back(arena_, row);
   }
@@ -454,6 +461,7 @@ class Rebalancer {
   void write_moved_rows() {
     std::stable_sort(moved_.begin(), moved_.end());
     const std::size_t slots = state_->shape.slots;
+    core::ListReach reach;
     for (std::size_t begin = 0; begin < moved_.size();) {
       std::size_t end = begin;
       const std::uint32_t list = moved_[begin].list;
@@ -461,10 +469,17 @@ class Rebalancer {
       group_->begin(list, entry.version);
       for (; end < moved_.size() && end < begin + slots && moved_[end].list == list; ++end) {
         group_->add(moved_[end].tid, moved_[end].record);
+        reach.add(moved_[end].squared);
       }
       entry.first = group_->write(entry.first);
       if (entry.last == format::kNoBlock) entry.last = entry.first;
       begin = end;
+      if (begin < moved_.size() && moved_[begin].list == list) continue;
+      // They are farther out than what the list was made for.
+      if (state_->meta.metric == core::Metric::kInnerProduct) {
+        next_->widen_reach(list, reach.value(dim_));
+      }
+      reach = {};
     }
   }
 
