@@ -75,7 +75,8 @@ struct MovedRow {
 class Rebalancer {
  public:
   Rebalancer(Relation heap, Relation index, const InvertedState& state, const ListLimits& limits)
-      : index_(index),
+      : heap_(heap),
+        index_(index),
         state_(&state),
         limits_(limits),
         dim_(state.meta.dim),
@@ -286,6 +287,7 @@ class Rebalancer {
                             next_->entry_before(list).version + 1};
     }
     write_moved_rows();
+    if (mover_.has_left_out()) log_left_out(heap_, index_);
     next_->swap();
 
     retire();
@@ -530,7 +532,7 @@ class Rebalancer {
     Centroids(index_, state_, &pages).read(list, centroid_);
   }
 
-  Relation index_;
+  Relation heap_, index_;
   const InvertedState* state_;
   ListLimits limits_;
   std::size_t dim_;
