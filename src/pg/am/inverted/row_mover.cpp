@@ -60,6 +60,10 @@ bool RowMover::place_by_heap(const format::Tid& tid, const float* centroid, floa
   return true;
 }
 
+bool RowMover::is_bounded() const {
+  return placed_.error < std::numeric_limits<double>::infinity();
+}
+
 void RowMover::encode(const float* y, const float* centroid, std::byte* record) const {
   coder_.encode(x_, placed_, y, centroid, work_, record);
 }

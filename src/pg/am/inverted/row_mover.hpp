@@ -20,6 +20,8 @@ class RowMover {
   /// Finds out where a row of a copied page lies: y: (dim), turned. centroid: (dim) of its list.
   /// False if the row is in no list any more: no snapshot of this server will see it.
   bool place(const PageCopy& page, std::uint32_t slot, const float* centroid, float* y);
+  /// Whether anything can be promised of the row that was placed last.
+  bool is_bounded() const;
   /// The record of the row that was placed last, in a list with this centroid: (record_bytes).
   void encode(const float* y, const float* centroid, std::byte* record) const;
 
