@@ -65,10 +65,10 @@ CREATE VIEW hnsw_queries AS
   UNION ALL SELECT 'itself', v FROM hnsw_search WHERE id IN (1, 3, 14, 100, 1999)
   UNION ALL SELECT 'far', '[1e6,0,-1e6,0,0,5]';
 
--- every LIMIT up to ef_search, and around it; less is found between the centers, least of L1 distances, which link
+-- every LIMIT up to ef_search, and around it; less is found between the centers, and of L1 distances, which link
 -- codes know only by way of Euclidean ones
 SELECT operator, kind, avg(hnsw_share(hnsw_compare('hnsw_search', operator, q, n)))
-    >= CASE WHEN kind <> 'anywhere' THEN 0.95 WHEN operator = '<+>' THEN 0.65 ELSE 0.8 END AS good, count(*) FROM hnsw_operators, hnsw_queries,
+    >= CASE WHEN kind NOT IN ('anywhere', 'far') THEN 0.95 WHEN operator = '<+>' THEN 0.65 ELSE 0.8 END AS good, count(*) FROM hnsw_operators, hnsw_queries,
   unnest(ARRAY[1, 2, 10, 39, 40]) AS n GROUP BY 1, 2 ORDER BY 1, 2;
 SET hnsw.ef_search = 200;
 SELECT operator, avg(hnsw_share(hnsw_compare('hnsw_search', operator, q, n))) >= 0.95 AS good, count(*)

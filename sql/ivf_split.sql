@@ -104,11 +104,11 @@ INSERT INTO split_few SELECT 10000 * place + i, around(place, i) FROM generate_s
 SELECT split_lists > 0 AS split FROM nearest_compact('split_few_v');
 SELECT lists > 6 AS lists, largest_list < 4000 AS even FROM nearest_check('split_few_v');
 -- some rows that are far out of all others do not keep a list from being split
-CREATE INDEX split_far_v ON split_few USING ivfflat (v vector_l2_ops) WITH (lists = 8);
+CREATE INDEX split_out_v ON split_few USING ivfflat (v vector_l2_ops) WITH (lists = 8);
 INSERT INTO split_few SELECT 20000 * place + i, around(place, i) FROM generate_series(31, 34) AS place, generate_series(1, 3000) AS i;
 INSERT INTO split_few SELECT -i, ARRAY[1e4 * i, 0, 0, 0, 0, 0]::vector FROM generate_series(1, 100) AS i;
-SELECT split_lists > 0 AS split FROM nearest_compact('split_far_v', 2, 0);
-DROP INDEX split_far_v;
+SELECT split_lists > 0 AS split FROM nearest_compact('split_out_v', 2, 0);
+DROP INDEX split_out_v;
 -- nor do a few rows that are somewhat farther apart
 CREATE TABLE split_near (id integer, v vector(6)) WITH (autovacuum_enabled = off);
 INSERT INTO split_near SELECT 10000 * place + i, around(place, i) FROM generate_series(1, 10) AS place, generate_series(1, 1000) AS i;
@@ -141,6 +141,23 @@ SELECT nearest_compact('split_trap_v', 1.1, 0);
 RESET split.trap;
 SELECT current_user = session_user AS same;
 
+-- by inner product, lists whose rows came from others are searched for these, too
+CREATE TABLE split_far (place integer, i integer, v vector(4)) WITH (autovacuum_enabled = off);
+INSERT INTO split_far SELECT place, i, ARRAY[x + i % 7 / 50.0, y + i % 11 / 50.0, i % 13 / 50.0, i % 17 / 50.0]
+  FROM (VALUES (1, 10, 0, 300), (2, 10, 8, 300), (3, 0, 9.5, 300), (4, -10, 0, 300), (5, 0, -8, 300)) AS c (place, x, y, n), generate_series(1, n) AS i;
+CREATE INDEX split_far_v ON split_far USING ivfflat (v vector_ip_ops) WITH (lists = 5);
+DELETE FROM split_far WHERE place = 2 AND i > 8;
+VACUUM split_far;
+SET ivfflat.probes = 1;
+SELECT place, count(*) FROM (SELECT place FROM split_far ORDER BY v <#> '[0.6,0.8,0,0]' LIMIT 8) AS t GROUP BY 1;
+SELECT split_lists, merged_lists FROM nearest_compact('split_far_v', 'Infinity', 0.3);
+SELECT place, count(*) FROM (SELECT place FROM split_far ORDER BY v <#> '[0.6,0.8,0,0]' LIMIT 8) AS t GROUP BY 1;
+-- and afterwards, when rows beside them are dealt out
+INSERT INTO split_far SELECT 6, i, ARRAY[-20 + i % 97 / 20.0, i % 89 / 20.0, i % 13 / 50.0, i % 17 / 50.0] FROM generate_series(1, 2500) AS i;
+SELECT split_lists, merged_lists FROM nearest_compact('split_far_v', 1.5, 0);
+SELECT place, count(*) FROM (SELECT place FROM split_far ORDER BY v <#> '[0.5,0.87,0,0]' LIMIT 8) AS t GROUP BY 1;
+RESET ivfflat.probes;
+
 -- errors
 SELECT nearest_compact('split_equal_v', 1);
 SELECT nearest_compact('split_equal_v', 'NaN');
@@ -148,6 +165,6 @@ SELECT nearest_compact('split_equal_v', 4, 1);
 SELECT nearest_compact('split_equal_v', 4, -0.1);
 SELECT nearest_compact('split_equal_v', 4, 'NaN');
 SELECT nearest_compact('split_equal_v', NULL) IS NULL AS nothing;
-DROP TABLE split_rows, split_indexes, split_equal, split_few, split_near, split_known;
+DROP TABLE split_rows, split_indexes, split_equal, split_few, split_near, split_known, split_far;
 DROP FUNCTION around, split_answers, split_all, split_rows_looked_at, split_catch;
 DROP ROLE split_user;

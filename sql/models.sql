@@ -14,6 +14,7 @@ CREATE INDEX items_hnsw ON items USING hnsw (v vector_l2_ops);
 CREATE INDEX items_flat ON items USING ivfflat (v vector_l2_ops) WITH (lists = 4);
 CREATE INDEX items_pq ON items USING ivfpq (v vector_l2_ops) WITH (lists = 4);
 CREATE INDEX items_w ON items USING hnsw (w vector_l2_ops);
+ANALYZE items;
 
 CREATE VIEW stale AS SELECT index, relation, reason, since IS NOT NULL AS since, rows,
   rebuild_time > '0' AND rebuild_time < '1 minute' AS quick FROM nearest_stale_indexes

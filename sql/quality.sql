@@ -165,7 +165,7 @@ END $$;
 SELECT d.*, s.share < 1 AS misses, s.as_statement FROM (VALUES
   ('hnsw (v vector_l2_ops) WITH (m = 4, ef_construction = 8)', '<->', 'SET LOCAL hnsw.ef_search = 3', 10),
   ('hnsw (v vector_l1_ops) WITH (m = 4, ef_construction = 8)', '<+>', 'SET LOCAL hnsw.ef_search = 1', 3),
-  ('hnsw (v vector_cosine_ops) WITH (m = 4, ef_construction = 8)', '<=>', 'SET LOCAL hnsw.ef_search = 20; SET LOCAL hnsw.iterative_scan = off', 20),
+  ('hnsw (v vector_cosine_ops) WITH (m = 4, ef_construction = 8)', '<=>', 'SET LOCAL hnsw.ef_search = 10; SET LOCAL hnsw.iterative_scan = off', 20),
   ('hnsw (v vector_ip_ops) WITH (m = 4, ef_construction = 8)', '<#>', 'SET LOCAL hnsw.ef_search = 5; SET LOCAL hnsw.iterative_scan = relaxed_order', 20),
   ('ivfflat (v vector_l2_ops) WITH (lists = 30)', '<->', 'SET LOCAL ivfflat.probes = 1', 150),
   ('ivfpq (v vector_ip_ops) WITH (lists = 30)', '<#>', 'SET LOCAL ivfpq.probes = 1', 10),

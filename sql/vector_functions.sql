@@ -67,6 +67,7 @@ INSERT INTO functions_test VALUES ('[3,4,0]'), ('[1,0,0]'), ('[0,0,0]');
 CREATE INDEX ON functions_test (vector_norm(v));
 CREATE INDEX ON functions_test ((binary_quantize(v)::bit(3)));
 CREATE INDEX ON functions_test ((subvector(v, 1, 2)::vector(2)));
+ANALYZE functions_test;
 SET enable_seqscan = off;
 EXPLAIN (COSTS OFF) SELECT v FROM functions_test WHERE vector_norm(v) = 5;
 SELECT v FROM functions_test WHERE vector_norm(v) = 5;

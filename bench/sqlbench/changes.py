@@ -143,14 +143,15 @@ def measure_inserts(arguments, lanes):
     slices = np.array_split(np.arange(arguments.indexed, arguments.rows), len(cases))
     for sessions, ids in zip(cases, slices):
         for lane in lanes:
-            outcomes[sessions, lane.name].append(lane.insert(ids, sessions))
-    return [_inserts(*case, rounds) for case, rounds in outcomes.items()]
+            outcome = lane.insert(ids, sessions, arguments.batch)
+            outcomes[sessions, lane.name].append(outcome)
+    return [_inserts(*case, rounds, arguments.batch) for case, rounds in outcomes.items()]
 
 
-def _inserts(sessions, name, rounds):
+def _inserts(sessions, name, rounds, batch):
     latencies = np.concatenate([outcome.milliseconds for outcome in rounds])
     p50, p99 = np.percentile(latencies, [50, 99]).tolist()
-    return Inserts(name, sessions, [outcome.qps for outcome in rounds], p50, p99)
+    return Inserts(name, sessions, [batch * outcome.qps for outcome in rounds], p50, p99)
 
 
 def measure_wal(arguments, lanes):

@@ -10,9 +10,10 @@ from sqlbench.report import megabytes, print_table
 
 def print_inserts(arguments, lane, results):
     of_base = _of_baseline(arguments, results, lambda x: x.sessions)
+    of_statement = "one row" if arguments.batch == 1 else _rows(arguments.batch)
     print_table(
         f"Inserts into an index over {_rows(arguments.indexed)}, up to {arguments.rows}:"
-        " one row per transaction, no wait at commit",
+        f" {of_statement} per transaction, no wait at commit",
         {"sessions": "d", "target": "", "inserts/s": ".1f", f"inserts/{arguments.baseline}": ".2f"}
         | {"p50 ms": ".3f", "p99 ms": ".3f"},
         [

@@ -75,22 +75,25 @@ class ChangingTable:
         return tables.size(self._connection, self.index_name)
 
     @contextmanager
-    def inserter(self, ids, sessions):
-        """A LatencyClient each execution of which inserts the next of `ids`, a transaction each."""
+    def inserter(self, ids, sessions, batch=1):
+        """A LatencyClient each execution of which inserts, in a transaction, the next of `ids`, and
+        the rows of the following `batch - 1` ids.
+        """
         file = self._scratch / f"{self.name}.ids"
         wire.write_int4_parameters(file, ids)
         query = (
             f"INSERT INTO {self.target.table} SELECT id, {targets.COLUMN}"
-            f" FROM {self._source.table} WHERE id = $1 RETURNING id"
+            f" FROM {self._source.table} WHERE {_condition(batch)} RETURNING id"
         )
         settings = [NO_WAIT_AT_COMMIT, *self._setup]
         with self._client(file, "int4", sessions, settings, query) as client:
             yield client
 
-    def insert(self, ids, sessions=1):
-        """Returns the Round; every insert has to succeed."""
-        with self.inserter(ids, sessions) as client:
-            return check(client.take(len(ids)))
+    def insert(self, ids, sessions=1, batch=1):
+        """Returns the Round; every insert has to succeed. A batch needs ids in a row."""
+        firsts = ids[: len(ids) // batch * batch : batch]
+        with self.inserter(firsts, sessions, batch) as client:
+            return check(client.take(len(firsts)))
 
     def delete(self, ids):
         """Returns when nobody can see the rows any more, so that VACUUM can take them all out."""
@@ -171,6 +174,10 @@ class ChangingTable:
 
     def _fill_in(self, template, **more):
         return self.target.fill(template, self._set, **self._words, **more)
+
+
+def _condition(batch):
+    return "id = $1" if batch == 1 else f"id BETWEEN $1 AND $1 + {batch - 1}"
 
 
 def check(outcome):

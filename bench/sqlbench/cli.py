@@ -135,6 +135,8 @@ def _add_changes(commands):
     group.add_argument(
         "--sessions", type=_positive, nargs="+", default=[1, 2, 4], help=sessions_help
     )
+    batch_help = "inserts: rows of a statement; default: 1"
+    group.add_argument("--batch", type=_positive, default=1, metavar="N", help=batch_help)
     checkpoint_help = "wal: between two checkpoints; default: 30"
     group.add_argument("--checkpoint-seconds", type=float, default=30, help=checkpoint_help)
     deleted_help = "vacuum: per cent of the rows, one after the other; default: 1 5 20"

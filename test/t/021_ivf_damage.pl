@@ -50,7 +50,7 @@ sub damage_meta
   my ($on, $n) = @_;
   flip($on, $content, 14, [ 1, 0x80 ], 1, 'magic to codec');
   # no other page tells whether codes were turned; vectors have codes that always are
-  flip($on, $content + 14, 1, [1], $on->[0] =~ /flat|product/, 'rotation');
+  flip($on, $content + 14, 1, [1], scalar($on->[0] =~ /flat|product/), 'rotation');
   flip($on, $content + 14, 1, [0x80], 1, 'rotation');
   flip($on, $content + 15, 14, [ 1, 0x80 ], 1, 'refine to bits');
   flip($on, $content + 29, 1, [1], 0, 'whether pages have left lists');
@@ -133,7 +133,7 @@ sub damage_floats
   my ($on) = @_;
   flip($on, $content, 8, [ 1, 0xff ], 1, 'header');
   flip($on, $content + 8, 4, [ 1, 0x80 ], 0, 'a number');
-  damage($on, $content + 8, pack('f<', $_), $_ =~ /nan|inf/, "number $_") for 'nan', 'inf', 1e30, 3e38;
+  damage($on, $content + 8, pack('f<', $_), scalar(/nan|inf/), "number $_") for 'nan', 'inf', 1e30, 3e38;
   return;
 }
 

@@ -171,6 +171,7 @@ for my $ending ('canceled', 'killed')
   }
   else
   {
+    sql('SELECT pg_switch_wal()');    # what they have written is known afterwards
     $node->stop('immediate');
     eval { $_->{run}->finish; } for values %run;
     $node->start;

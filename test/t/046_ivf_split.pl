@@ -102,6 +102,7 @@ sub end_split
   }
   else
   {
+    sql('SELECT pg_switch_wal()');    # what they have written is known afterwards
     $node->stop('immediate');
     eval { $_->{run}->finish; } for values %run;
     $node->start;

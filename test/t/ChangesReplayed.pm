@@ -147,7 +147,8 @@ sub run
 
   $answers = answers_of($primary);
   $primary->stop;
-  IndexChanges::log_is_clean($primary, 'at the end');
+  # the standby may ask for a connection once more
+  IndexChanges::log_is_clean($primary, 'at the end', 0, 'the database system is shutting down');
   $standby->promote;
   $changes->{node} = $standby;
   is(answers_of($standby), $answers, 'promoted: the same answers');
@@ -163,7 +164,7 @@ sub run
   $changes->all_done('promoted', @load);
   $changes->all_is_right('promoted', 1);
   $standby->stop;
-  IndexChanges::log_is_clean($standby, 'at the end', 0, 'end-of-streaming|could not connect to the primary|terminating walreceiver|terminating connection due to administrator command');
+  IndexChanges::log_is_clean($standby, 'at the end', 0, 'end-of-streaming|could not connect to the primary|terminating walreceiver');
   done_testing();
   return;
 }

@@ -15,22 +15,27 @@ inline constexpr int kDefaultEfSearch = 40, kMinEfSearch = 1, kMaxEfSearch = 100
 constexpr std::size_t links_of(int m) { return 2 * static_cast<std::size_t>(m); }
 
 /// Nodes where searches begin: about as many as the square root of the rows, so that a page of
-/// them says as much as a level of a hierarchy would.
-inline constexpr std::size_t kMostEntries = 1024;
+/// them says as much as a level of a hierarchy would. Where that is less than some hundreds an
+/// eighth of the nodes: a cluster of a dozen rows far from all others is rarely found but by an
+/// entry of its own.
+inline constexpr std::size_t kFewestEntries = 64, kManyEntries = 256, kMostEntries = 1024;
 inline std::size_t entry_count(std::size_t nodes) {
   const auto root = static_cast<std::size_t>(std::sqrt(static_cast<double>(nodes)));
-  return std::min({std::max<std::size_t>(root, 64), kMostEntries, nodes});
+  const std::size_t eighth = std::clamp(nodes / 8, kFewestEntries, kManyEntries);
+  return std::min({std::max(root, eighth), kMostEntries, nodes});
 }
 
-/// The chance that a node inserted into a graph of so many becomes an entry. Summed over the nodes
-/// that came one by one it is about entry_count: of the first hundreds more than the square root's
-/// share, falling slowly, so that not all entries are of the first rows, which may be alike.
-inline double entry_chance(double nodes) {
+/// The chance that a node inserted into a graph of so many, which has so many entries, becomes one.
+/// Even where they are enough some rows do, as those that come late may be unlike all before: up to
+/// twice as many entries as a build would choose.
+inline double entry_chance(std::size_t nodes, std::size_t entries) {
   constexpr double kEarly = 16;
-  constexpr auto kMost = static_cast<double>(kMostEntries);
-  if (nodes <= kEarly) return 1;
-  if (nodes >= kMost * kMost) return 1 / nodes;
-  return std::max(kEarly / nodes, 1 / (2 * std::sqrt(nodes)));
+  const auto n = static_cast<double>(nodes);
+  if (n <= kEarly) return 1;
+  const std::size_t wanted = entry_count(nodes);
+  if (entries < wanted) return static_cast<double>(wanted) / n;
+  if (wanted == kMostEntries) return 1 / n;
+  return std::max(kEarly / n, 1 / (2 * std::sqrt(n)));
 }
 
 /// A neighbor is left out if one already chosen is nearer to it than the node by this factor, in

@@ -45,14 +45,18 @@ inline float round_up(double value) {
 
 /// Encodes x; z: as many bytes as x has elements. The elements must be finite.
 inline ScalarCode encode_scalar(std::span<const float> x, ErrorNorm norm, std::int8_t* z) {
+  const std::size_t n = x.size();
   float largest = 0;
-  for (const float element : x)
-    largest = std::fabs(element) > largest ? std::fabs(element) : largest;
+#pragma omp simd reduction(max : largest)
+  for (std::size_t i = 0; i < n; ++i) {
+    const float magnitude = std::fabs(x[i]);
+    largest = magnitude > largest ? magnitude : largest;
+  }
   const float scale = largest / kScalarCodeMax;
   if (!(scale >= std::numeric_limits<float>::min())) {
     // Too small for a scale of full precision: the zero code, all of x is error.
     double lost = 0;
-    for (std::size_t i = 0; i < x.size(); ++i) {
+    for (std::size_t i = 0; i < n; ++i) {
       z[i] = 0;
       lost += norm == ErrorNorm::kEuclidean ? static_cast<double>(x[i]) * x[i]
                                             : std::fabs(static_cast<double>(x[i]));
@@ -60,15 +64,12 @@ inline ScalarCode encode_scalar(std::span<const float> x, ErrorNorm norm, std::i
     return {0, round_up(norm == ErrorNorm::kEuclidean ? std::sqrt(lost) : lost), 0};
   }
   const float inverse = 1.0F / scale;
-  const std::size_t n = x.size();
   std::int32_t square = 0;
   double squares_lost = 0, lost = 0;
 #pragma omp simd reduction(+ : square, squares_lost, lost)
   for (std::size_t i = 0; i < n; ++i) {
     // At most 127 and a rounding error: the largest element decides the scale.
-    float rounded = round_small(x[i] * inverse);
-    rounded = rounded > kScalarCodeMax ? kScalarCodeMax : rounded;
-    rounded = rounded < -kScalarCodeMax ? -kScalarCodeMax : rounded;
+    const float rounded = round_small(x[i] * inverse);
     const auto whole = static_cast<std::int32_t>(rounded);
     z[i] = static_cast<std::int8_t>(whole);
     square += whole * whole;
@@ -127,10 +128,9 @@ inline ScalarQuery encode_query(std::span<const float> q, std::int16_t* z) {
 #pragma omp simd reduction(+ : square, lost)
   for (std::size_t i = 0; i < n; ++i) {
     const double element = q[i];
-    double whole = round_small(element * inverse);
-    whole = whole > kLargest ? kLargest : whole;
-    whole = whole < -kLargest ? -kLargest : whole;
-    z[i] = static_cast<std::int16_t>(whole);
+    // At most kLargest and a rounding error: the largest element decides the step.
+    const double whole = round_small(element * inverse);
+    z[i] = static_cast<std::int16_t>(static_cast<std::int32_t>(whole));
     square += whole * whole;
     const double rest = element - step * whole;
     lost += rest * rest;

@@ -21,16 +21,32 @@ namespace nearest::core {
 
 constexpr std::size_t sign_segments(std::size_t dim) { return (dim + 3) / 4; }
 
+/// The bits of a byte, apart so that eight signs are handled without branches or shifts, which
+/// would depend on data that nobody can guess.
+inline constexpr std::uint32_t kByteBits[8] = {1, 2, 4, 8, 16, 32, 64, 128};
+
 /// row: (code_row_bytes(sign_segments(dim))); bits behind the last dimension are zero.
 inline void encode_sign_row(std::span<const float> r, std::uint8_t* row) {
-  const auto byte_of = [&r](std::size_t begin, std::size_t n) {
-    unsigned byte = 0;
-    for (std::size_t i = 0; i < n; ++i) byte |= (r[begin + i] < 0 ? 0U : 1U) << i;
+  const auto byte_of = [](const float* from, std::size_t n) {
+    std::uint32_t byte = 0;
+#pragma omp simd reduction(| : byte)
+    for (std::size_t i = 0; i < n; ++i) byte |= from[i] < 0 ? 0U : kByteBits[i];
     return static_cast<std::uint8_t>(byte);
   };
   const std::size_t whole = r.size() / 8 * 8;
-  for (std::size_t i = 0; i < whole; i += 8) row[i / 8] = byte_of(i, 8);
-  if (whole < r.size()) row[whole / 8] = byte_of(whole, r.size() - whole);
+  for (std::size_t i = 0; i < whole; i += 8) row[i / 8] = byte_of(r.data() + i, 8);
+  if (whole < r.size()) row[whole / 8] = byte_of(r.data() + whole, r.size() - whole);
+}
+
+/// What the signs of n dimensions stand for: 1 and -1. decoded: (n)
+inline void decode_sign_row(const std::uint8_t* row, std::size_t n, float* decoded) {
+  const auto decode_byte = [](std::uint32_t byte, std::size_t n_signs, float* to) {
+#pragma omp simd
+    for (std::size_t i = 0; i < n_signs; ++i) to[i] = (byte & kByteBits[i]) != 0 ? 1.0F : -1.0F;
+  };
+  const std::size_t whole = n / 8 * 8;
+  for (std::size_t i = 0; i < whole; i += 8) decode_byte(row[i / 8], 8, decoded + i);
+  if (whole < n) decode_byte(row[whole / 8], n - whole, decoded + whole);
 }
 
 /// The factors of a code of one bit.

@@ -76,12 +76,19 @@ struct Model {
         facts, shape.entry_pages + node_pages * -std::expm1(-visits(wanted) / node_pages));
   }
 
+  /// Pages of the entry table lie behind one another, those of nodes anywhere.
+  Cost pages_cost(double wanted) const {
+    const Cost behind = std::min(facts.page_cost, facts.next_page_cost);
+    const double read = pages(wanted), in_row = std::min(read, shape.entry_pages - 1);
+    return (read - in_row) * facts.page_cost + in_row * behind;
+  }
+
   Cost search_cost(double wanted) const {
     const double visited = visits(wanted);
     const double width = std::max(ef_search, visited / kVisitsPerWidth);
     const double per_visit = kVisitCost + shape.links * kLinkCost +
                              shape.link_words * kLinkWordCost + width * kBeamEntryCost;
-    return pages(wanted) * facts.page_cost + cpu_operator_cost * (kScanCost + visited * per_visit);
+    return pages_cost(wanted) + cpu_operator_cost * (kScanCost + visited * per_visit);
   }
 
   Cost until(double wanted) const {

@@ -136,6 +136,7 @@ class Inserter {
       search.run(*view, arena_);
     }
     if (join_equal(met)) return false;
+    n_entries_ = view->n_entries();
     std::sort(sink_.met.begin(), sink_.met.end(), [](const Met& a, const Met& b) {
       return a.distance < b.distance || (a.distance == b.distance && a.node.id < b.node.id);
     });
@@ -260,10 +261,10 @@ class Inserter {
   }
 
   bool becomes_entry(core::NodeId id) const {
-    const double nodes =
-        static_cast<double>(RelationGetNumberOfBlocks(index_)) * state_->shape.nodes_per_page;
+    const std::size_t nodes =
+        std::size_t{RelationGetNumberOfBlocks(index_)} * state_->shape.nodes_per_page;
     const std::uint64_t mixed = (row_.hash ^ id) * 0x9E37'79B9'7F4A'7C15U;
-    return static_cast<double>(mixed >> 11) * 0x1p-53 < core::entry_chance(nodes);
+    return static_cast<double>(mixed >> 11) * 0x1p-53 < core::entry_chance(nodes, n_entries_);
   }
 
   /// Makes chosen neighbors link back. The nearest one that can keeps its link for good, so that
@@ -319,6 +320,7 @@ class Inserter {
   PreparedQuery query_{};
   MetSink sink_{};
   bool row_is_in_ = false;
+  std::size_t n_entries_ = 0;        ///< of the graph
   core::Neighbor* links_ = nullptr;  ///< chosen: places in sink_.met
   std::size_t n_links_ = 0;
   LinkPoint* points_ = nullptr;  ///< of the chosen

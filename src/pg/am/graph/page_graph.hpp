@@ -117,6 +117,9 @@ class PageGraph {
     return {visits_, ids.size()};
   }
 
+  /// As of the last search.
+  std::size_t n_entries() const { return entries_.size(); }
+
   std::span<const core::LinkEstimate> entries() {
     const format::GraphShape& shape = state_->shape;
     entries_.clear();

@@ -233,6 +233,19 @@ void NextLists::close() {
   }
 }
 
+void NextLists::widen_reach(std::uint32_t list, float reach) {
+  if (!(reach > lists_.headers[list].reach)) return;
+  lists_.headers[list].reach = reach;
+  const std::uint32_t per_page = format::centroids_per_page(state_.meta.dim, BLCKSZ);
+  with_exclusive_page(index_, state_.meta.centroids_block + list / per_page,
+                      format::PageKind::kCentroids, [&](Page page) {
+                        auto* const headers = format::at<format::CentroidHeader>(
+                            content_of(page), sizeof(format::CentroidPageHeader));
+                        headers[list % per_page].reach = reach;
+                        return true;
+                      });
+}
+
 void NextLists::swap() {
   if (!write_directory_pages(state_.meta.directory_block, false)) {
     elog(ERROR, "another took the pages of the next directory");

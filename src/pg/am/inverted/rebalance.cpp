@@ -72,6 +72,7 @@ struct Split {
 /// A row that goes in front of the list that is now the nearest.
 struct MovedRow {
   std::uint32_t list;
+  float squared;  ///< its distance from the list's centroid, for products
   format::Tid tid;
   std::byte* record;
 
@@ -476,6 +477,7 @@ class Rebalancer {
     auto* const centroid =
         static_cast<float*>(MemoryContextAlloc(list_context_, dim_ * sizeof(float)));
     centroids.read(row.list, centroid);
+    row.squared = static_cast<float>(squared_distance(y_, centroid));
     mover_.encode(y_, centroid, row.record);
     moved_.push_back(arena_, row);
   }
@@ -491,6 +493,7 @@ class Rebalancer {
   void write_moved_rows() {
     std::stable_sort(moved_.begin(), moved_.end());
     const std::size_t slots = state_->shape.slots;
+    core::ListReach reach;
     for (std::size_t begin = 0; begin < moved_.size();) {
       std::size_t end = begin;
       const std::uint32_t list = moved_[begin].list;
@@ -498,10 +501,17 @@ class Rebalancer {
       group_->begin(list, entry.version);
       for (; end < moved_.size() && end < begin + slots && moved_[end].list == list; ++end) {
         group_->add(moved_[end].tid, moved_[end].record);
+        reach.add(moved_[end].squared);
       }
       entry.first = group_->write(entry.first);
       if (entry.last == format::kNoBlock) entry.last = entry.first;
       begin = end;
+      if (begin < moved_.size() && moved_[begin].list == list) continue;
+      // They are farther out than what the list was made for.
+      if (state_->meta.metric == core::Metric::kInnerProduct) {
+        next_->widen_reach(list, reach.value(dim_));
+      }
+      reach = {};
     }
   }
 

@@ -12,18 +12,6 @@ constexpr double kNowhere = std::numeric_limits<double>::infinity();
 constexpr std::size_t kMostRowBytes = 2048;  // of signs
 constexpr std::size_t kMostLevels = 8 * kMostRowBytes;
 
-/// What the signs of the first `coded` dimensions stand for; the others are not in the code.
-void decode_signs(const std::uint8_t* row, std::size_t coded, std::size_t dim, float* decoded) {
-  const auto decode_byte = [&](std::size_t begin, std::size_t n) {
-    const unsigned byte = row[begin / 8];
-    for (std::size_t i = 0; i < n; ++i) decoded[begin + i] = (byte & 1U << i) != 0 ? 1.0F : -1.0F;
-  };
-  const std::size_t whole = coded / 8 * 8;
-  for (std::size_t i = 0; i < whole; i += 8) decode_byte(i, 8);
-  decode_byte(whole, coded - whole);
-  std::fill(decoded + coded, decoded + dim, 0.0F);
-}
-
 }  // namespace
 
 PlacedRow RowCoder::place(core::VectorView<float> x, float* y) const {
@@ -148,7 +136,8 @@ void RowCoder::encode_residual(const PlacedRow& placed, std::span<const float> r
   } else {
     const std::size_t coded = std::min<std::size_t>(dim, std::size_t{4} * meta.segments);
     if (meta.refine != format::Refine::kExtraBits) core::encode_sign_row(r.first(coded), hot);
-    decode_signs(hot, coded, dim, decoded);
+    core::decode_sign_row(hot, coded, decoded);
+    std::fill(decoded + coded, decoded + dim, 0.0F);  // not in the code
   }
   const core::CodeFactors factors =
       placed.error == kNowhere
