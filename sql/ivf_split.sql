@@ -95,6 +95,52 @@ INSERT INTO split_equal SELECT '[9, 9]' FROM generate_series(1, 2000);
 SELECT split_lists, merged_lists FROM nearest_compact('split_equal_v', 1.1, 0);
 SELECT split_lists, merged_lists FROM nearest_compact('split_one_v', 1.1, 0.9);
 
+-- lists that were merged away, as most rows were equal, come back when others do
+CREATE TABLE split_few (id integer, v vector(6)) WITH (autovacuum_enabled = off);
+INSERT INTO split_few SELECT i, CASE WHEN i % 40 = 0 THEN around(9, i) ELSE around(3, 1) END FROM generate_series(1, 2000) AS i;
+CREATE INDEX split_few_v ON split_few USING ivfflat (v vector_l2_ops) WITH (lists = 10);
+SELECT merged_lists > 5 AS merged FROM nearest_compact('split_few_v');
+INSERT INTO split_few SELECT 10000 * place + i, around(place, i) FROM generate_series(21, 30) AS place, generate_series(1, 1000) AS i;
+SELECT split_lists > 0 AS split FROM nearest_compact('split_few_v');
+SELECT lists > 6 AS lists, largest_list < 4000 AS even FROM nearest_check('split_few_v');
+-- some rows that are far out of all others do not keep a list from being split
+CREATE INDEX split_out_v ON split_few USING ivfflat (v vector_l2_ops) WITH (lists = 8);
+INSERT INTO split_few SELECT 20000 * place + i, around(place, i) FROM generate_series(31, 34) AS place, generate_series(1, 3000) AS i;
+INSERT INTO split_few SELECT -i, ARRAY[1e4 * i, 0, 0, 0, 0, 0]::vector FROM generate_series(1, 100) AS i;
+SELECT split_lists > 0 AS split FROM nearest_compact('split_out_v', 2, 0);
+DROP INDEX split_out_v;
+-- nor do a few rows that are somewhat farther apart
+CREATE TABLE split_near (id integer, v vector(6)) WITH (autovacuum_enabled = off);
+INSERT INTO split_near SELECT 10000 * place + i, around(place, i) FROM generate_series(1, 10) AS place, generate_series(1, 1000) AS i;
+CREATE INDEX split_near_v ON split_near USING ivfflat (v vector_l2_ops) WITH (lists = 5);
+INSERT INTO split_near SELECT 10000 * place + i, around(place, i) FROM generate_series(40, 43) AS place, generate_series(1, 4000) AS i;
+SELECT split_lists > 0 AS split FROM nearest_compact('split_near_v', 2, 0);
+-- with refine = none, what a row's deleter takes back is known as before where the row's list stays
+CREATE TABLE split_known (id integer, v vector(6)) WITH (autovacuum_enabled = off);
+INSERT INTO split_known SELECT 10000 * place + i, around(place, i) FROM generate_series(1, 10) AS place, generate_series(1, 500) AS i;
+CREATE INDEX split_known_v ON split_known USING ivfpq (v vector_l2_ops) WITH (lists = 12, refine = none);
+INSERT INTO split_known SELECT 10000 * place + i, around(place, i) FROM generate_series(12, 13) AS place, generate_series(1, 1500) AS i;
+BEGIN;
+DELETE FROM split_known WHERE id BETWEEN 70000 AND 89999;
+SELECT split_lists > 0 AS split FROM nearest_compact('split_known_v', 2.5, 0);
+ROLLBACK;
+CREATE FUNCTION split_rows_looked_at(place integer) RETURNS bigint LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM id FROM split_known ORDER BY v <-> around(place, 1) LIMIT 1;
+  RETURN (SELECT nodes FROM nearest_last_scan());
+END $$;
+SELECT max(split_rows_looked_at(place)) < 500 AS few FROM generate_series(5, 10) AS place;
+-- the index's expression runs with the rights of the table's owner, here one who waits for a superuser
+CREATE ROLE split_user;
+CREATE FUNCTION split_catch(v vector) RETURNS vector IMMUTABLE LANGUAGE plpgsql AS
+  $$BEGIN IF current_setting('split.trap', true) = 'set' THEN RAISE 'run by %', current_user; END IF; RETURN v; END$$;
+CREATE INDEX split_trap_v ON split_few USING ivfpq ((split_catch(v)::vector(6)) vector_l2_ops) WITH (lists = 5, refine = none);
+ALTER TABLE split_few OWNER TO split_user;
+SET split.trap = 'set';
+SELECT nearest_compact('split_trap_v', 1.1, 0);
+RESET split.trap;
+SELECT current_user = session_user AS same;
+
 -- by inner product, lists whose rows came from others are searched for these, too
 CREATE TABLE split_far (place integer, i integer, v vector(4)) WITH (autovacuum_enabled = off);
 INSERT INTO split_far SELECT place, i, ARRAY[x + i % 7 / 50.0, y + i % 11 / 50.0, i % 13 / 50.0, i % 17 / 50.0]
@@ -106,6 +152,10 @@ SET ivfflat.probes = 1;
 SELECT place, count(*) FROM (SELECT place FROM split_far ORDER BY v <#> '[0.6,0.8,0,0]' LIMIT 8) AS t GROUP BY 1;
 SELECT split_lists, merged_lists FROM nearest_compact('split_far_v', 'Infinity', 0.3);
 SELECT place, count(*) FROM (SELECT place FROM split_far ORDER BY v <#> '[0.6,0.8,0,0]' LIMIT 8) AS t GROUP BY 1;
+-- and afterwards, when rows beside them are dealt out
+INSERT INTO split_far SELECT 6, i, ARRAY[-20 + i % 97 / 20.0, i % 89 / 20.0, i % 13 / 50.0, i % 17 / 50.0] FROM generate_series(1, 2500) AS i;
+SELECT split_lists, merged_lists FROM nearest_compact('split_far_v', 1.5, 0);
+SELECT place, count(*) FROM (SELECT place FROM split_far ORDER BY v <#> '[0.5,0.87,0,0]' LIMIT 8) AS t GROUP BY 1;
 RESET ivfflat.probes;
 
 -- errors
@@ -115,5 +165,6 @@ SELECT nearest_compact('split_equal_v', 4, 1);
 SELECT nearest_compact('split_equal_v', 4, -0.1);
 SELECT nearest_compact('split_equal_v', 4, 'NaN');
 SELECT nearest_compact('split_equal_v', NULL) IS NULL AS nothing;
-DROP TABLE split_rows, split_indexes, split_equal, split_far;
-DROP FUNCTION around, split_answers, split_all;
+DROP TABLE split_rows, split_indexes, split_equal, split_few, split_near, split_known, split_far;
+DROP FUNCTION around, split_answers, split_all, split_rows_looked_at, split_catch;
+DROP ROLE split_user;

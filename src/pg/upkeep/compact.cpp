@@ -12,6 +12,7 @@ extern "C" {
 #include "pg/am/inverted/compact.hpp"
 #include "pg/compat.hpp"
 #include "pg/inspect/own_index.hpp"
+#include "pg/quality/caller.hpp"
 #include "pg/result_row.hpp"
 
 namespace nearest::pg {
@@ -57,7 +58,11 @@ NEAREST_FUNCTION(nearest_compact) {
                            RelationGetRelationName(opened.index)),
                     errhint("Name an index that was created with USING ivfflat or ivfpq.")));
   }
+  // Without codes that refine rows, vectors are those of the table's rows: of the index's
+  // expression.
+  const quality::Caller caller = quality::become_owner(opened.heap);
   const inverted::Compacted done = inverted::compact(opened.heap, opened.index, limits);
+  quality::become_caller(caller);
   const Datum values[] = {Int64GetDatum(done.lists),          Int64GetDatum(done.written_blocks),
                           Int64GetDatum(done.retired_blocks), Int64GetDatum(done.free_blocks),
                           Int64GetDatum(done.split),          Int64GetDatum(done.merged)};

@@ -140,6 +140,7 @@ std::uint32_t Centroids::find_nearest(ContextArena arena, const RankedPoint& poi
     }
     groups.release(arena);
   }
+  if (n == 0) report_damaged(index_, meta.centroids_block, "All lists were merged into others.");
   const std::uint32_t nearest = std::min_element(ranked, ranked + n)->list;
   arena.release(ranked);
   return nearest;

@@ -21,6 +21,8 @@ extern "C" {
 #include "storage/lock.h"
 }
 
+#include <algorithm>
+
 #include "pg/am/inverted/list_pages.hpp"
 
 namespace nearest::pg::inverted {
@@ -50,7 +52,11 @@ class NextLists {
   void add_lists(std::uint32_t list, std::uint32_t n, std::uint32_t* numbers);
   /// centroid: (dim) becomes what the list's code stands for.
   void set_centroid(std::uint32_t list, float* centroid);
-  void set_reach(std::uint32_t list, float reach) { lists_.headers[list].reach = reach; }
+  /// Of a list that keeps its centroid never less than before: a few rows that are farther out, as
+  /// merges leave them, do not show in the mean of all.
+  void set_reach(std::uint32_t list, float reach) {
+    lists_.headers[list].reach = std::max(lists_.headers[list].reach, reach);
+  }
   /// A list that has no rows from now on.
   void merge_away(std::uint32_t list) {
     lists_.headers[list].begin = format::CentroidHeader::kMerged;

@@ -10,6 +10,8 @@ extern "C" {
 #include <cstring>
 
 #include "core/arena.hpp"
+#include "core/cluster/far_rows.hpp"
+#include "core/cluster/halves.hpp"
 #include "core/cluster/kmeans.hpp"
 #include "core/ivf/list_reach.hpp"
 #include "core/ivf/params.hpp"
@@ -30,6 +32,7 @@ constexpr std::size_t kMostParts = 64;
 constexpr std::size_t kRowsPerPart = 256;
 /// If one part keeps more of the rows, they are too much alike to be split.
 constexpr double kMostInOnePart = 0.8;
+constexpr std::uint32_t kNewRecord = ~0U;
 
 struct KMeansRunner {
   ThreadTeam team = ThreadTeam::of_maintenance();
@@ -61,6 +64,9 @@ struct Split {
   float* centroids;  ///< (n_parts, dim)
   Part* parts;
   core::ArenaArray<BlockNumber> blocks;  ///< pages whose rows are in parts
+
+  /// Whether it stays one, around the same centroid.
+  bool is_beside() const { return n_parts == 1; }
 };
 
 /// A row that goes in front of the list that is now the nearest.
@@ -76,7 +82,8 @@ struct MovedRow {
 class Rebalancer {
  public:
   Rebalancer(Relation heap, Relation index, const InvertedState& state, const ListLimits& limits)
-      : index_(index),
+      : heap_(heap),
+        index_(index),
         state_(&state),
         limits_(limits),
         dim_(state.meta.dim),
@@ -123,7 +130,9 @@ class Rebalancer {
       n_live += now.is_merged(list) ? 0 : 1;
     }
     if (n_live == 0) return;
-    const double mean = static_cast<double>(total) / static_cast<double>(n_live);
+    // Few lists that are left are many times too long, but none of them by the mean of these few.
+    const std::uint64_t usual = std::min<std::uint64_t>(lists, core::default_lists(total));
+    const double mean = static_cast<double>(total) / static_cast<double>(std::max(n_live, usual));
     std::size_t most_new = std::min<std::size_t>(
         core::kMaxLists - std::min<std::size_t>(lists, core::kMaxLists), parts_in_memory());
     std::uint64_t most_merged = rows_in_memory();
@@ -223,18 +232,43 @@ class Rebalancer {
       for (std::uint32_t slot = 0; slot < copy_.n_slots(); ++slot) {
         if (format::is_dead(copy_.tid(slot)) || seen++ % step != 0 || n > rows / step) continue;
         CHECK_FOR_INTERRUPTS();
-        n += mover_.place(copy_, slot, centroid_, sample + n * dim_) ? 1 : 0;
+        const bool is_there = mover_.place(copy_, slot, centroid_, sample + n * dim_);
+        n += is_there && mover_.is_bounded() ? 1 : 0;
       }
     });
+    n = drop_far_rows(sample, n);
     if (n < 2 * n_parts) return false;
     auto* const centroids = static_cast<float*>(arena_.allocate(n_parts * dim_ * sizeof(float)));
     KMeansRunner runner;
-    core::kmeans(scratch, runner, {sample, n, dim_}, {n_parts, state_->meta.seed + split->list},
-                 centroids);
+    const core::KMeansOptions options{n_parts, state_->meta.seed + split->list};
+    core::kmeans(scratch, runner, {sample, n, dim_}, options, centroids);
     split->centroids = centroids;
     split->n_parts = drop_empty(centroids, n_parts, {sample, n, dim_});
+    if (split->n_parts == 0) {
+      // A few rows of another kind, which were in the list before, may have got most of them.
+      n_parts = core::train_by_halves(scratch, runner, sample, n, dim_, options, centroids);
+      split->n_parts = drop_empty(centroids, n_parts, {sample, n, dim_});
+    }
     if (split->n_parts < 2) arena_.release(centroids);
     return split->n_parts >= 2;
+  }
+
+  /// Moves rows of the list whose centroid was read that are far out of all others behind the rest:
+  /// they would be parts by themselves, and nearly all others one. Returns how many are left.
+  std::size_t drop_far_rows(float* sample, std::size_t n) const {
+    auto* const distances = allocate_in<double>(list_context_, 2 * n + 1);
+    for (std::size_t i = 0; i < n; ++i) {
+      distances[i] = std::sqrt(squared_distance(sample + i * dim_, centroid_));
+    }
+    return core::drop_far_rows(sample, n, dim_, distances, distances + n);
+  }
+  double squared_distance(const float* a, const float* b) const {
+    double squared = 0;
+    for (std::size_t i = 0; i < dim_; ++i) {
+      const double r = static_cast<double>(a[i]) - static_cast<double>(b[i]);
+      squared += r * r;
+    }
+    return squared;
   }
 
   /// Keeps centroids that have rows, and returns how many; 0 if one of them has nearly all.
@@ -287,6 +321,7 @@ class Rebalancer {
                             next_->entry_before(list).version + 1};
     }
     write_moved_rows();
+    if (mover_.has_left_out()) log_left_out(heap_, index_);
     next_->swap();
 
     retire();
@@ -311,7 +346,7 @@ class Rebalancer {
       const bool is_known = part.list < state_->meta.lists;
       part.version = is_known ? read_entry(index_, state_->meta, part.list).version + 1 : 0;
       part.first = part.last = format::kNoBlock;
-      next_->set_centroid(part.list, part.centroid);
+      if (!split->is_beside()) next_->set_centroid(part.list, part.centroid);
     }
   }
 
@@ -353,13 +388,15 @@ class Rebalancer {
         if (!mover_.place(copy_, slot, centroid_, y_)) continue;
         std::uint32_t nearest = 0;
         core::find_nearest(panels, {y_, 1, dim_}, &nearest);
-        add(parts_ + nearest, copy_.tid(slot));
+        add(parts_ + nearest, copy_.tid(slot),
+            split->is_beside() && parts_ + nearest == split->parts ? slot : kNewRecord);
       }
     }
   }
 
-  /// Adds the row that was placed last to a part.
-  void add(Part* part, const format::Tid& tid) {
+  /// Adds the row that was placed last to a part. kept: the slot of the copied page whose record
+  /// stays what it is, as codes of codes lose more; kNewRecord if the row is coded anew.
+  void add(Part* part, const format::Tid& tid, std::uint32_t kept) {
     const std::uint32_t slots = state_->shape.slots;
     if (part->n == slots) {
       part->first =
@@ -367,20 +404,15 @@ class Rebalancer {
       if (part->last == format::kNoBlock) part->last = part->first;
       part->n = 0;
     }
-    part->reach.add(squared_to(part->centroid));
+    part->reach.add(squared_distance(y_, part->centroid));
     part->tids[part->n] = tid;
-    mover_.encode(y_, part->centroid, part->records + part->n * mover_.record_bytes());
-    ++part->n;
-  }
-
-  /// |y - c|² of the row that was placed last.
-  double squared_to(const float* centroid) const {
-    double squared = 0;
-    for (std::size_t i = 0; i < dim_; ++i) {
-      const double r = static_cast<double>(y_[i]) - static_cast<double>(centroid[i]);
-      squared += r * r;
+    std::byte* const record = part->records + part->n * mover_.record_bytes();
+    if (kept == kNewRecord) {
+      mover_.encode(y_, part->centroid, record);
+    } else {
+      copy_.read(kept, record);
     }
-    return squared;
+    ++part->n;
   }
 
   /// Writes what is left: only the last page of a list has room that inserts use.
@@ -445,7 +477,7 @@ class Rebalancer {
     auto* const centroid =
         static_cast<float*>(MemoryContextAlloc(list_context_, dim_ * sizeof(float)));
     centroids.read(row.list, centroid);
-    row.squared = static_cast<float>(squared_to(centroid));
+    row.squared = static_cast<float>(squared_distance(y_, centroid));
     mover_.encode(y_, centroid, row.record);
     moved_.push_back(arena_, row);
   }
@@ -545,7 +577,7 @@ class Rebalancer {
     Centroids(index_, state_, &pages).read(list, centroid_);
   }
 
-  Relation index_;
+  Relation heap_, index_;
   const InvertedState* state_;
   ListLimits limits_;
   std::size_t dim_;

@@ -29,6 +29,12 @@ bool has_rows(const format::ConstListPage& page) {
   return false;
 }
 
+/// A transaction of the last two billion, with its epoch.
+std::uint64_t full_transaction_id(TransactionId xid) {
+  const std::uint64_t next = U64FromFullTransactionId(ReadNextFullTransactionId());
+  return next - (static_cast<TransactionId>(next) - xid);
+}
+
 /// What pages that may be replaced say of that; null if a page is none.
 format::PageUse* use_of(Page page) {
   if (is_page_of_kind(page, format::PageKind::kList)) return &list_header(page)->use;
@@ -112,7 +118,7 @@ class Reclaimer {
         ++found_.leaving;
         break;
       case Find::kLeft:
-        if (!GlobalVisTestIsRemovableFullXid(horizon_, FullTransactionIdFromU64(stamp))) {
+        if (!is_past(stamp)) {
           ++found_.leaving;
           break;
         }
@@ -131,6 +137,13 @@ class Reclaimer {
         }
         break;
     }
+  }
+
+  /// Whether every snapshot is younger than a stamp.
+  bool is_past(std::uint64_t stamp) const {
+    if (!GlobalVisTestIsRemovableFullXid(horizon_, FullTransactionIdFromU64(stamp))) return false;
+    return !RelationUsesLocalBuffers(index_) || !TransactionIdIsValid(TransactionXmin) ||
+           stamp < full_transaction_id(TransactionXmin);
   }
 
   /// A cold page that no list page has: a compaction was stopped before it wrote that.
@@ -273,6 +286,12 @@ BlockNumber retire_list(Relation index, const InvertedState& state, std::uint32_
     retire_page(index, block, stamp);
   }
   return pages;
+}
+
+void log_left_out(Relation heap, Relation index) {
+  TransactionId last = GetOldestNonRemovableTransactionId(heap);
+  TransactionIdRetreat(last);
+  log_page_reuse(heap, index, kMetaBlock, FullTransactionIdFromU64(full_transaction_id(last)));
 }
 
 void LinkedPages::begin(Relation index, const format::InvertedMeta& meta) {

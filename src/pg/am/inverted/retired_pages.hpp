@@ -8,7 +8,9 @@
 ///      on from there, and sees the rows of its snapshot, each once: the rows that left with the
 ///      page are on no page behind it, and those that came later are too young.
 ///   3. It becomes free when every snapshot is younger than its stamp. Snapshots of standbys that
-///      are not are told of by a record, as btree indexes do, before the page changes.
+///      are not are told of by a record, as btree indexes do, before the page changes; those of
+///      this session count for temporary tables, too, of which the server's horizon does not know
+///      that a scan may be at work.
 #pragma once
 
 #include "pg/postgres.hpp"
@@ -36,6 +38,10 @@ void retire_page(Relation index, BlockNumber block, std::uint64_t stamp);
 /// did. All of them must be closed. Returns how many there are, their cold pages included.
 BlockNumber retire_list(Relation index, const InvertedState& state, std::uint32_t list,
                         const format::ListEntry& entry, std::uint64_t stamp);
+
+/// Tells standbys that rows were left out of what is about to replace lists, as no snapshot of this
+/// server sees them: theirs may.
+void log_left_out(Relation heap, Relation index);
 
 /// The pages of an index that something leads to, as found by walks along all lists.
 class LinkedPages {

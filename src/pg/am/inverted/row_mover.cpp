@@ -1,6 +1,7 @@
 #include "pg/am/inverted/row_mover.hpp"
 
 extern "C" {
+#include "storage/procarray.h"
 #include "utils/snapmgr.h"
 }
 
@@ -15,7 +16,9 @@ RowMover::RowMover(Relation heap, Relation index, const InvertedState& state)
     : index_(index), state_(&state), coder_(state) {
   record_ = static_cast<std::byte*>(palloc(coder_.record().bytes));
   work_ = static_cast<float*>(palloc(coder_.work_floats() * sizeof(float)));
-  if (state.shape.cold_bytes == 0) vectors_.begin(heap, index, CurrentMemoryContext);
+  if (state.shape.cold_bytes > 0) return;
+  vectors_.begin(heap, index, CurrentMemoryContext);
+  GetOldestNonRemovableTransactionId(heap);  // brings the horizon up to date, for what is gone
 }
 
 bool RowMover::place(const PageCopy& page, std::uint32_t slot, const float* centroid, float* y) {
@@ -39,6 +42,7 @@ bool RowMover::place_by_heap(const format::Tid& tid, const float* centroid, floa
   // stored outside of it: the caller has a snapshot.
   switch (vectors_.find(to_item_pointer(tid), SnapshotSelf, &x_)) {
     case HeapVectors::Found::kGone:
+      has_left_out_ = true;
       return false;
     case HeapVectors::Found::kVector:
       if (x_.size() == dim &&
@@ -54,6 +58,10 @@ bool RowMover::place_by_heap(const format::Tid& tid, const float* centroid, floa
   x_ = {y, dim};
   placed_ = {std::numeric_limits<double>::infinity(), 0};
   return true;
+}
+
+bool RowMover::is_bounded() const {
+  return placed_.error < std::numeric_limits<double>::infinity();
 }
 
 void RowMover::encode(const float* y, const float* centroid, std::byte* record) const {

@@ -18,10 +18,15 @@ class RowMover {
   std::size_t record_bytes() const { return coder_.record().bytes; }
 
   /// Finds out where a row of a copied page lies: y: (dim), turned. centroid: (dim) of its list.
-  /// False if the row is in no list any more: no snapshot will see it.
+  /// False if the row is in no list any more: no snapshot of this server will see it.
   bool place(const PageCopy& page, std::uint32_t slot, const float* centroid, float* y);
+  /// Whether anything can be promised of the row that was placed last.
+  bool is_bounded() const;
   /// The record of the row that was placed last, in a list with this centroid: (record_bytes).
   void encode(const float* y, const float* centroid, std::byte* record) const;
+
+  /// Whether rows are in no list any more, which snapshots of standbys may see.
+  bool has_left_out() const { return has_left_out_; }
 
  private:
   bool place_by_heap(const format::Tid& tid, const float* centroid, float* y);
@@ -34,6 +39,7 @@ class RowMover {
   float* work_;
   core::VectorView<float> x_;
   PlacedRow placed_{};
+  bool has_left_out_ = false;
 };
 static_assert(std::is_trivially_destructible_v<RowMover>);
 

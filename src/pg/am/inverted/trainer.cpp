@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/cluster/far_rows.hpp"
 #include "core/cluster/two_level.hpp"
 #include "core/graph/settle_space.hpp"
 #include "core/ivf/list_reach.hpp"
@@ -80,27 +81,14 @@ float* settle(format::InvertedMeta* meta, const core::Rows& rows) {
 /// Moves rows that are many times longer than nearly all others behind the rest, and returns how
 /// many are left. A few of them would take center and unit with them, and lists to themselves. They
 /// go to the list that is nearest. cosine knows no length.
-std::size_t drop_far_rows(const format::InvertedMeta& meta, float* rows, std::size_t n) {
-  constexpr double kShare = 0.95, kTimes = 32;
-  if (meta.metric == core::Metric::kCosine || n == 0) return n;
+std::size_t drop_long_rows(const format::InvertedMeta& meta, float* rows, std::size_t n) {
+  if (meta.metric == core::Metric::kCosine) return n;
   const std::size_t dim = meta.dim;
-  auto* const norms = allocate<double>(n);
-  auto* const sorted = allocate<double>(n);
+  auto* const norms = allocate<double>(2 * n + 1);
   for (std::size_t i = 0; i < n; ++i) norms[i] = core::norm_of({rows + i * dim, dim});
-  std::copy_n(norms, n, sorted);
-  double* const nearly_last =
-      sorted + static_cast<std::size_t>(kShare * static_cast<double>(n - 1));
-  std::nth_element(sorted, nearly_last, sorted + n);
-  const double most = kTimes * *nearly_last;
-  pfree(sorted);
-  std::size_t left = 0;
-  for (std::size_t i = 0; i < n; ++i) {
-    if (!(norms[i] <= most)) continue;
-    if (left != i) std::swap_ranges(rows + left * dim, rows + (left + 1) * dim, rows + i * dim);
-    ++left;
-  }
+  const std::size_t left = core::drop_far_rows(rows, n, dim, norms, norms + n);
   pfree(norms);
-  return most > 0 && left >= meta.lists ? left : n;
+  return left >= meta.lists ? left : n;
 }
 
 class Trainer {
@@ -314,7 +302,7 @@ Model untrained_model(const format::InvertedMeta& meta, const core::Rows& rows) 
 }
 
 Model train(const format::InvertedMeta& meta, float* rows, std::size_t n) {
-  Trainer trainer(meta, rows, drop_far_rows(meta, rows, n));
+  Trainer trainer(meta, rows, drop_long_rows(meta, rows, n));
   return trainer.run();
 }
 
