@@ -6,6 +6,7 @@
 /// are kept apart, for those codes that the first bit leaves in question.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -83,32 +84,36 @@ inline float encode_levels(std::span<const float> r, unsigned bits, std::int8_t*
     std::memset(w, 0, dim);
     return 0;
   }
-  const auto level = [&](float x, float inverse) {
-    // Half a level down and rounded is the floor.
-    float down = round_small(x * inverse - 0.5F);
-    down = down > half - 1 ? half - 1 : down;
-    return down < lowest ? lowest : down;
+  // Of x in steps: half a level down and rounded is the floor.
+  const auto level = [half, lowest](float steps) {
+    const float down = round_small(steps - 0.5F);
+    const float most = half - 1;
+    return std::max(std::min(down, most), lowest);
   };
   const float* const residual = r.data();
   float best_inverse = 0;
   double best = -1, scale = 0;
   for (const float width : kWidths) {
     const float inverse = 1 / (width * kSteps[bits] * deviation);
-    double zr = 0, zz = 0;
+    // In steps no sum is too large for a float, and only their ratio is of interest.
+    float zr = 0, zz = 0;
 #pragma omp simd reduction(+ : zr, zz)
     for (std::size_t i = 0; i < dim; ++i) {
-      const double z = 2 * static_cast<double>(level(residual[i], inverse)) + 1;
-      zr += z * static_cast<double>(residual[i]);
+      const float steps = residual[i] * inverse;
+      const float z = 2 * level(steps) + 1;
+      zr += z * steps;
       zz += z * z;
     }
-    if (zr * zr / zz > best) {
-      best = zr * zr / zz;
+    const double product = static_cast<double>(zr) / inverse, square = zz;
+    if (product * product / square > best) {
+      best = product * product / square;
       best_inverse = inverse;
-      scale = zr / zz;
+      scale = product / square;
     }
   }
+#pragma omp simd
   for (std::size_t i = 0; i < dim; ++i) {
-    w[i] = static_cast<std::int8_t>(static_cast<int>(level(residual[i], best_inverse)));
+    w[i] = static_cast<std::int8_t>(static_cast<int>(level(residual[i] * best_inverse)));
   }
   return static_cast<float>(scale);
 }
